@@ -1,0 +1,241 @@
+package receiver
+
+import (
+	"slices"
+
+	"github.com/pxecast/pxecast/internal/blockset"
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// collector gathers symbols into blocks, within a bound of memory, and knows
+// what is still lacking. It is a value without sockets or clock; one goroutine
+// owns it.
+type collector struct {
+	symbolSize   int
+	manifestSize int64
+	memory       memory
+	objects      [2]collection
+	manifest     *image.Manifest // nil until object 0 is complete
+	last         *block          // that the last symbol went to: most follow their like
+	blocks       []*block        // to be used again
+	sorted       []protocol.SBN  // scratch of deficits
+
+	counters protocol.Counters
+	first    protocol.Seq // of this session
+	asOf     protocol.Seq // highest seen
+}
+
+// collection is what the collector has of one object.
+type collection struct {
+	have *blockset.Set // complete: held, being written or written
+	shed *blockset.Set // refused for want of memory and not begun since
+	open map[protocol.SBN]*block
+	from protocol.SBN // where the next report's deficits begin
+}
+
+func newCollector(a *protocol.Announce, memoryLimit int) *collector {
+	c := &collector{symbolSize: a.SymbolSize, manifestSize: int64(a.ManifestSize)}
+	c.memory.limit = memoryLimit
+	for i, size := range [...]int64{int64(a.ManifestSize), a.RawSize} {
+		n := protocol.Blocks(size)
+		c.objects[i] = collection{have: blockset.New(n), shed: blockset.New(n), open: map[protocol.SBN]*block{}}
+	}
+	return c
+}
+
+// see counts a datagram's sequence number.
+func (c *collector) see(q protocol.Seq) {
+	if c.first == 0 {
+		c.first = q
+	}
+	c.counters.Received++
+	c.asOf = max(c.asOf, q)
+}
+
+// settle brings the count of lost datagrams up to date; overflow is how many
+// our own socket dropped.
+func (c *collector) settle(overflow uint64) {
+	c.counters.Overflow = overflow
+	if c.first != 0 {
+		span := uint64(c.asOf - c.first + 1)
+		c.counters.Lost = span - min(span, c.counters.Received+overflow)
+	}
+}
+
+// accept takes one symbol. It returns the symbol's block when that is complete
+// with it; the block is then the caller's until release.
+func (c *collector) accept(d *protocol.Data) *block {
+	c.see(d.Seq)
+	o := &c.objects[d.Object]
+	if int(d.SBN) >= o.have.Len() || o.have.Has(int(d.SBN)) {
+		return nil
+	}
+	b := c.last
+	if b == nil || b.sbn != d.SBN || b.object != d.Object {
+		if b = o.open[d.SBN]; b == nil {
+			if b = c.begin(o, d); b == nil {
+				return nil
+			}
+		}
+		c.last = b
+	}
+	if d.FrameLen != b.frameLen || int(d.ESI) >= b.layout.N() || len(d.Symbol) != b.layout.Len(d.ESI) {
+		return nil
+	}
+	if !b.add(d.ESI, d.Symbol, &c.memory) {
+		c.drop(o, b)
+		c.refuse(o, b.sbn)
+		return nil
+	}
+	if b.need() > 0 {
+		return nil
+	}
+	c.last = nil
+	delete(o.open, b.sbn)
+	o.have.Add(int(b.sbn))
+	c.counters.Repaired += uint64(b.missing())
+	return b
+}
+
+// refuse counts a block as shed, once until it is begun again.
+func (c *collector) refuse(o *collection, s protocol.SBN) {
+	if !o.shed.Has(int(s)) {
+		o.shed.Add(int(s))
+		c.counters.Shed++
+	}
+}
+
+// drop gives up an incomplete block.
+func (c *collector) drop(o *collection, b *block) {
+	delete(o.open, b.sbn)
+	c.last = nil
+	c.recycle(b)
+}
+
+// expects reports whether block s of an object has frames of that length, as
+// far as is known yet.
+func (c *collector) expects(id protocol.Object, s protocol.SBN, frameLen int) bool {
+	if id == protocol.ObjectManifest {
+		at := int64(s) * protocol.BlockSize
+		return int64(frameLen) == min(protocol.BlockSize, c.manifestSize-at)
+	}
+	if c.manifest == nil {
+		return true
+	}
+	i, ok := c.manifest.Index(s)
+	return ok && c.manifest.FrameLen(i) == frameLen
+}
+
+// begin opens the block that d belongs to. It returns nil for a block that the
+// manifest contradicts, and for one that memory has no room for: that is shed.
+func (c *collector) begin(o *collection, d *protocol.Data) *block {
+	if !c.expects(d.Object, d.SBN, d.FrameLen) {
+		return nil
+	}
+	frameLen := d.FrameLen
+	layout := protocol.LayoutOf(frameLen, c.symbolSize)
+	buffer := c.memory.begin(layout.K * layout.Size)
+	if buffer == nil {
+		c.refuse(o, d.SBN)
+		return nil
+	}
+	o.shed.Remove(int(d.SBN))
+	b := c.unused()
+	*b = block{object: d.Object, sbn: d.SBN, frameLen: frameLen, layout: layout, buffer: buffer, repairs: b.repairs[:0]}
+	o.open[d.SBN] = b
+	return b
+}
+
+func (c *collector) unused() *block {
+	if n := len(c.blocks); n > 0 {
+		b := c.blocks[n-1]
+		c.blocks = c.blocks[:n-1]
+		return b
+	}
+	return new(block)
+}
+
+// release takes back a complete block; ok says that it holds what it should.
+// One that does not is lacking again, whole.
+func (c *collector) release(b *block, ok bool) {
+	if !ok {
+		c.objects[b.object].have.Remove(int(b.sbn))
+		c.counters.Rejected++
+	}
+	c.recycle(b)
+}
+
+func (c *collector) recycle(b *block) {
+	c.memory.put(b.buffer)
+	c.memory.put(b.spare)
+	b.buffer, b.spare = nil, nil
+	c.blocks = append(c.blocks, b)
+}
+
+// learn takes over the manifest, once it is whole: zero blocks are had, and
+// blocks that it contradicts were never the image's.
+func (c *collector) learn(m *image.Manifest) {
+	c.manifest = m
+	o := &c.objects[protocol.ObjectImage]
+	for _, r := range m.Runs() {
+		if r.Zero {
+			o.have.AddRange(int(r.First), int(r.First)+int(r.Blocks))
+		}
+	}
+	for s, b := range o.open {
+		if !c.expects(protocol.ObjectImage, s, b.frameLen) {
+			c.drop(o, b)
+		}
+	}
+}
+
+// object returns the one whose deficits are to be reported: nothing can be
+// written before the manifest is here.
+func (c *collector) object() protocol.Object {
+	if c.manifest == nil {
+		return protocol.ObjectManifest
+	}
+	return protocol.ObjectImage
+}
+
+// deficits writes what is lacking into r, as much as makes a datagram of size
+// bytes; the next report goes on where this one ended.
+func (c *collector) deficits(r *protocol.Report, size int) {
+	r.Object, r.AsOf = c.object(), c.asOf
+	o := &c.objects[r.Object]
+	c.sorted = c.sorted[:0]
+	for s := range o.open {
+		if s >= o.from {
+			c.sorted = append(c.sorted, s)
+		}
+	}
+	slices.Sort(c.sorted)
+	w := r.WriteDeficits(o.from, size)
+	n := protocol.SBN(o.have.Len())
+	for s := protocol.SBN(o.have.NextAbsent(int(o.from))); ; s = protocol.SBN(o.have.NextAbsent(int(s))) {
+		w.Covered(s)
+		if s >= n {
+			o.from = 0
+			return
+		}
+		for len(c.sorted) > 0 && c.sorted[0] < s {
+			c.sorted = c.sorted[1:]
+		}
+		d := protocol.Deficit{First: s, Count: 1}
+		if b := o.open[s]; b != nil {
+			d.Need = uint16(b.need())
+		} else {
+			end := protocol.SBN(o.have.Next(int(s)))
+			if len(c.sorted) > 0 {
+				end = min(end, c.sorted[0])
+			}
+			d.Count = uint32(end - s)
+		}
+		if !w.Add(d) {
+			o.from = s
+			return
+		}
+		s += protocol.SBN(d.Count)
+	}
+}

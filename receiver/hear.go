@@ -1,0 +1,277 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// datagram takes one datagram of the data group.
+func (s *session) datagram(d []byte) {
+	v, err := protocol.ParseData(d)
+	if err == nil {
+		if v.Session != s.heard.Session {
+			return
+		}
+		if s.started.IsZero() {
+			s.started = time.Now()
+		}
+		if b := s.collector.accept(&v); b != nil {
+			s.place(b)
+		}
+		return
+	}
+	if err != protocol.ErrType {
+		return
+	}
+	if f, err := protocol.ParseFlush(d); err == nil && f.Session == s.heard.Session {
+		s.collector.see(f.Seq)
+	} else if err == protocol.ErrType {
+		s.roster(d)
+	}
+}
+
+// place hands a complete block on to where it belongs.
+func (s *session) place(b *block) {
+	switch {
+	case b.object == protocol.ObjectManifest:
+		s.manifestBlock(b)
+	case s.collector.manifest == nil:
+		s.held = append(s.held, b)
+	default:
+		s.queued++
+		s.pipe.work <- b // as wide as the memory for blocks
+	}
+}
+
+// manifestBlock copies a block of object 0 to its place.
+func (s *session) manifestBlock(b *block) {
+	frame, err := b.frame(s.coder, &s.rows)
+	if err == nil {
+		copy(s.bytes[int64(b.sbn)*protocol.BlockSize:], frame)
+	}
+	s.collector.release(b, err == nil)
+}
+
+// learn parses the manifest once it is whole, and lets the writing begin.
+func (s *session) learn(ctx context.Context) error {
+	have := s.collector.objects[protocol.ObjectManifest].have
+	if s.collector.manifest != nil || have.NextAbsent(0) < have.Len() {
+		return nil
+	}
+	if image.ID(image.Sum(s.bytes)) != s.heard.Image() {
+		have.RemoveRange(0, have.Len())
+		if s.collector.counters.Rejected++; s.collector.counters.Rejected >= mostRejects {
+			return errors.New("the manifest does not have the digest that the sender announced: somebody on the network forges data")
+		}
+		return nil
+	}
+	m, err := image.ParseManifest(s.bytes)
+	if err != nil {
+		return err
+	}
+	if m.RawSize() != s.heard.RawSize {
+		return fmt.Errorf("the manifest is of an image of %d bytes, announced were %d: nothing was written", m.RawSize(), s.heard.RawSize)
+	}
+	s.collector.learn(m)
+	s.state = protocol.ReceiverReceiving
+	s.pipe.start(ctx, m, s.cfg.Workers)
+	for _, b := range s.held {
+		if ok := s.collector.expects(b.object, b.sbn, b.frameLen); !ok {
+			s.collector.release(b, false)
+			continue
+		}
+		s.place(b)
+	}
+	s.held = nil
+	return nil
+}
+
+// results takes what the pipeline has done.
+func (s *session) results(ctx context.Context, now time.Time) error {
+	if err := s.learn(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case r := <-s.pipe.results:
+			if err := s.result(r, now); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (s *session) result(r result, now time.Time) error {
+	if r.block != nil {
+		s.queued--
+		ok := r.err == nil
+		if ok {
+			s.collector.counters.Lanes[0]++
+		} else if !errors.Is(r.err, errDigest) {
+			return r.err
+		} else if s.rejects[r.block.sbn]++; s.rejects[r.block.sbn] >= mostRejects {
+			return fmt.Errorf("block %d failed its digest %d times: the sender's packed image is damaged, or somebody forges data; run `pxecast verify` there", r.block.sbn, mostRejects)
+		}
+		s.collector.release(r.block, ok)
+		return nil
+	}
+	if r.err != nil {
+		return r.err
+	}
+	switch r.step {
+	case stepZeros:
+		s.zeros = true
+	case stepFlushed:
+		if s.cfg.Verify {
+			s.state = protocol.ReceiverVerifying
+		}
+	case stepFinished:
+		s.state, s.ended, s.reportAt = protocol.ReceiverDone, now, now
+	}
+	return nil
+}
+
+// control reads what the sender says to us alone.
+func (s *session) control(ctx context.Context) {
+	b := mcast.NewBatch(2)
+	for {
+		err := s.conn.Read(b, time.Time{})
+		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+			return
+		}
+		for d, from := range b.Datagrams() {
+			if from != s.heard.Report {
+				continue
+			}
+			h, err := protocol.ParseHeader(d)
+			if err != nil || h.Session != s.heard.Session {
+				continue
+			}
+			switch h.Type {
+			case protocol.TypeWelcome:
+				if w, signed, err := protocol.ParseWelcome(d); err == nil &&
+					(w.Status == protocol.WelcomeChallenge || s.verifyKey(signed, w.Signature)) {
+					s.tell(w)
+				}
+			case protocol.TypeRoster:
+				var r protocol.Roster
+				if protocol.ParseRoster(d, &r) == nil {
+					s.tell(r)
+				}
+			}
+		}
+	}
+}
+
+// announcement passes on what the discovery group says of our session.
+func (s *session) announcement(h Heard) {
+	if h.Session == s.heard.Session && h.PublicKey == s.heard.PublicKey {
+		s.tell(h)
+	}
+}
+
+// tell queues news for the session's goroutine. When that is far behind, news
+// is dropped: all of it is repeated.
+func (s *session) tell(n any) {
+	select {
+	case s.news <- n:
+	default:
+	}
+}
+
+// listen takes the news.
+func (s *session) listen(now time.Time) error {
+	for {
+		select {
+		case n := <-s.news:
+			var err error
+			switch n := n.(type) {
+			case Heard:
+				err = s.heardAgain(n, now)
+			case protocol.Welcome:
+				err = s.welcome(n, now)
+			case protocol.Roster:
+				s.places(&n)
+			}
+			if err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (s *session) heardAgain(h Heard, now time.Time) error {
+	if h.ImageID != s.heard.ImageID || h.Data != s.heard.Data || h.Report != s.heard.Report {
+		return nil // not as it began: not ours
+	}
+	s.heard, s.heardAt = h, now
+	if s.ending || s.state.Over() || !h.State.Over() {
+		return nil
+	}
+	if h.State == protocol.SessionCancelled {
+		return fmt.Errorf("the session was cancelled: %s", h.Reason)
+	}
+	return errors.New("the session ended before this disk was complete: start `pxecast send` again")
+}
+
+func (s *session) welcome(w protocol.Welcome, now time.Time) error {
+	sentAt, ok := s.nonces[w.Nonce]
+	if !ok || w.Receiver != s.cfg.ID || s.admitted {
+		return nil
+	}
+	s.rtt = now.Sub(sentAt)
+	switch w.Status {
+	case protocol.WelcomeChallenge:
+		s.cookie = w.Cookie
+		s.join(now)
+	case protocol.WelcomeFull:
+		return fmt.Errorf("the session is full: %d machines are in it", protocol.MaxReceivers)
+	case protocol.WelcomeAdmitted:
+		s.admitted, s.number, s.cookie = true, w.Number, w.Cookie
+		s.dataAt, s.reportAt = now, now
+		clear(s.nonces)
+	}
+	return nil
+}
+
+// roster takes a page that everybody hears.
+func (s *session) roster(d []byte) {
+	var r protocol.Roster
+	if protocol.ParseRoster(d, &r) == nil && r.Session == s.heard.Session {
+		s.places(&r)
+	}
+}
+
+// places sums up the room and looks for our own place: a sender that knows
+// that we are done needs no more reports.
+func (s *session) places(r *protocol.Roster) {
+	if r.First == 0 {
+		s.room = Room{Slowest: 1000}
+	}
+	for _, p := range r.Places {
+		if p.Number == s.number && p.State == protocol.ReceiverDone && s.state == protocol.ReceiverDone {
+			s.acked = s.admitted
+		}
+		switch p.State {
+		case protocol.ReceiverGone:
+			continue
+		case protocol.ReceiverDone:
+			s.room.Done++
+		case protocol.ReceiverFailed:
+			s.room.Failed++
+		}
+		s.room.Machines++
+		s.room.Slowest = min(s.room.Slowest, int(p.Permille))
+	}
+}

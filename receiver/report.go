@@ -1,0 +1,58 @@
+package receiver
+
+import (
+	"time"
+
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// join asks for a place.
+func (s *session) join(now time.Time) {
+	s.joinAt = now
+	if len(s.nonces) >= 64 {
+		clear(s.nonces)
+	}
+	j := protocol.Join{
+		Session: s.heard.Session, Receiver: s.cfg.ID, Run: s.run,
+		Nonce: s.random.Uint64(), Cookie: s.cookie, Name: s.cfg.Name,
+	}
+	s.nonces[j.Nonce] = now
+	if d, err := j.AppendBinary(s.buffer[:0]); err == nil {
+		s.buffer = d
+		s.conn.WriteTo(d, s.heard.Report) // lost or refused: comes again
+	}
+}
+
+// send reports our condition, and sets the time of the next report: not the
+// same for all, so that they spread.
+func (s *session) send(now time.Time) {
+	each := time.Duration(s.heard.IntervalMS) * time.Millisecond
+	s.reportAt = now.Add(each*3/4 + time.Duration(s.random.Int64N(int64(each/2)+1)))
+	if s.ending && !s.state.Over() {
+		// Nothing is lacking, only the disk is busy.
+		s.reportAt = now.Add(max(each, statusEach))
+	}
+	c := s.collector
+	c.settle(s.data.Overflow())
+	c.counters.Written = uint64(s.pipe.written.Load())
+	r := &s.report
+	*r = protocol.Report{
+		Session: s.heard.Session, Number: s.number, Cookie: s.cookie, Serial: r.Serial + 1,
+		State: s.state, RTTMicro: uint32(min(s.rtt, time.Minute).Microseconds()),
+		Room: uint32(c.memory.room() >> 10), Buffer: uint32(s.data.BufferSize() >> 10),
+		Collecting: uint32(len(c.objects[protocol.ObjectImage].open)), Queued: uint32(s.queued),
+		Counters: c.counters, Error: s.failure, Deficits: r.Deficits,
+	}
+	if s.ending && s.state == protocol.ReceiverReceiving {
+		r.State = protocol.ReceiverFlushing
+	}
+	if r.State.Over() {
+		r.Deficits, r.Object = r.Deficits[:0], protocol.ObjectImage
+	} else {
+		c.deficits(r, s.size)
+	}
+	if d, err := r.AppendBinary(s.buffer[:0]); err == nil {
+		s.buffer = d
+		s.conn.WriteTo(d, s.heard.Report) // a lost report costs nothing
+	}
+}

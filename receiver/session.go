@@ -1,0 +1,265 @@
+// Package receiver joins a session and writes its image to a disk. The
+// collector is a pure value; the session around it owns the sockets, the clock
+// and the pipeline to the disk.
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/fec"
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/internal/trust"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// Config is what a receiver needs. Network must be set.
+type Config struct {
+	Network mcast.Network
+	ID      protocol.ReceiverID // of this machine and disk, the same after a restart
+	Name    string              // of this machine
+	Memory  int                 // bytes for blocks on their way to the disk; default 96 MiB, at least 16
+	Workers int                 // blocks decoded and written at once; default 2
+	Verify  bool                // read the disk back before block 0 is written
+	Status  func(Status)        // called four times a second and at the end
+}
+
+const (
+	defaultMemory = 96 << 20
+	leastMemory   = 16 << 20
+
+	joinEach   = 250 * time.Millisecond
+	statusEach = 250 * time.Millisecond
+
+	// silence is how long the sender may say nothing, or its data not come,
+	// before the receiver gives up: many lost announcements, and less than the
+	// ten seconds that people wait.
+	silence = 8 * time.Second
+
+	// farewell is how long the last report is repeated until the sender has
+	// acknowledged it.
+	farewell = 2 * time.Second
+
+	// mostRejects is how often one block may fail its digest.
+	mostRejects = 8
+)
+
+// Run receives the image of a session, which must be trusted, to target, which
+// must be locked and large enough. It returns nil only when the whole image is
+// written, flushed, and read back if Config.Verify says so. The status it
+// returns is final also with an error.
+func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error) {
+	s, err := newSession(cfg, h, target)
+	if err != nil {
+		return Status{}, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var readers sync.WaitGroup
+	readers.Go(func() {
+		if err := Discover(ctx, cfg.Network, s.announcement); err != nil {
+			cancel(err)
+		}
+	})
+	readers.Go(func() { s.control(ctx) })
+	err = s.loop(ctx)
+	s.close(err)
+	cancel(err)
+	s.data.Close()
+	s.conn.Close()
+	readers.Wait()
+	s.pipe.wait.Wait()
+	st := s.status(time.Now())
+	s.cfg.Status(st)
+	return st, err
+}
+
+// session is the shell around the collector; one goroutine owns it.
+type session struct {
+	cfg       Config
+	run       uint64
+	heard     Heard
+	data      mcast.Reader
+	conn      mcast.Conn
+	collector *collector
+	pipe      *pipeline
+	coder     *fec.Coder // for the manifest
+	rows      [][]byte
+	bytes     []byte   // of the manifest
+	held      []*block // complete before the manifest was
+	rejects   map[protocol.SBN]int
+	random    *rand.Rand
+	news      chan any // Heard, welcome or protocol.Roster
+
+	state    protocol.ReceiverState
+	failure  string
+	admitted bool
+	number   protocol.Number
+	cookie   protocol.Cookie
+	nonces   map[uint64]time.Time
+	rtt      time.Duration
+	queued   int
+	zeros    bool // all zero runs are zero
+	ending   bool // the pipeline's last steps are on their way
+	acked    bool
+	room     Room
+	verified atomic.Int64
+
+	report                                                           protocol.Report
+	buffer                                                           []byte
+	size                                                             int // of a report at the most
+	flushed                                                          bool
+	opened, started, ended, heardAt, dataAt, joinAt, reportAt, shown time.Time
+}
+
+func newSession(cfg Config, h Heard, target Target) (*session, error) {
+	if cfg.Memory == 0 {
+		cfg.Memory = defaultMemory
+	}
+	cfg.Memory = max(cfg.Memory, leastMemory)
+	cfg.Workers = max(2, cfg.Workers)
+	if cfg.Status == nil {
+		cfg.Status = func(Status) {}
+	}
+	cfg.Name = protocol.Text(cfg.Name, protocol.MaxName)
+	data, err := cfg.Network.Listen(h.Data, h.Report.Addr())
+	if err != nil {
+		return nil, err
+	}
+	conn, err := cfg.Network.Open()
+	if err != nil {
+		data.Close()
+		return nil, err
+	}
+	now := time.Now()
+	s := &session{
+		cfg: cfg, heard: h, data: data, conn: conn,
+		collector: newCollector(&h.Announce, cfg.Memory),
+		pipe:      newPipeline(target, cfg.Memory/class+1),
+		coder:     fec.NewCoder(),
+		bytes:     make([]byte, h.ManifestSize),
+		rejects:   map[protocol.SBN]int{},
+		news:      make(chan any, 64),
+		state:     protocol.ReceiverJoined,
+		nonces:    map[uint64]time.Time{},
+		size:      min(cfg.Network.MTU()-mcast.HeaderBytes, protocol.MaxDatagram),
+		opened:    now, heardAt: now, dataAt: now,
+		run: rand.Uint64(),
+	}
+	s.random = rand.New(rand.NewPCG(uint64(cfg.ID), 1))
+	return s, nil
+}
+
+// loop runs the session until the last report is acknowledged.
+func (s *session) loop(ctx context.Context) error {
+	batch := mcast.NewBatch(16)
+	for {
+		err := s.data.Read(batch, s.next())
+		switch {
+		case err == nil:
+			for d := range batch.Datagrams() {
+				s.datagram(d)
+			}
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return fmt.Errorf("reading from group %v: %w", s.heard.Data, err)
+		}
+		now := time.Now()
+		if err == nil {
+			s.dataAt = now
+		}
+		if err := s.step(ctx, now); err != nil {
+			return err
+		}
+		if s.acked || !s.ended.IsZero() && now.Sub(s.ended) > farewell {
+			return nil
+		}
+	}
+}
+
+// next returns when something is due though no datagram comes.
+func (s *session) next() time.Time {
+	if !s.admitted {
+		return s.joinAt.Add(joinEach / 10)
+	}
+	return s.reportAt
+}
+
+// step does all that is not data: news from the sender, results from the
+// pipeline, reports, limits of time.
+func (s *session) step(ctx context.Context, now time.Time) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := s.listen(now); err != nil {
+		return err
+	}
+	if err := s.results(ctx, now); err != nil {
+		return err
+	}
+	if s.state == protocol.ReceiverReceiving && !s.ending && s.zeros && s.complete() {
+		s.ending = true
+		s.pipe.finish(ctx, s.cfg.Verify, func(p image.Progress) { s.verified.Store(p.RawBytes) })
+	}
+	if !s.admitted && now.Sub(s.joinAt) >= joinEach {
+		s.join(now)
+	}
+	if s.admitted && !now.Before(s.reportAt) {
+		s.send(now)
+	}
+	if now.Sub(s.shown) >= statusEach {
+		s.shown = now
+		s.cfg.Status(s.status(now))
+	}
+	return s.patience(now)
+}
+
+// complete reports whether every data block is written.
+func (s *session) complete() bool {
+	have := s.collector.objects[protocol.ObjectImage].have
+	return s.collector.manifest != nil && s.queued == 0 && len(s.held) == 0 && have.NextAbsent(0) == have.Len()
+}
+
+// patience ends every wait that has lasted too long, with its reason.
+func (s *session) patience(now time.Time) error {
+	quiet := now.Sub(s.heardAt)
+	switch {
+	case s.ending || s.state.Over():
+		return nil // the disk is ours alone now
+	case !s.admitted && now.Sub(s.opened) > silence && quiet < silence:
+		return fmt.Errorf("the sender at %v does not answer though its announcements arrive: a firewall on its side or a wrong route on ours; check UDP to that address", s.heard.Report)
+	case s.admitted && s.collector.asOf < s.heard.Highest && now.Sub(s.dataAt) > silence && quiet < silence:
+		return fmt.Errorf("announcements arrive but no data of group %v for %v: a switch filters multicast (IGMP snooping without a querier), a firewall, or the MTU of the path is below the sender's; check the switch and --interface", s.heard.Data, silence)
+	case quiet > silence && now.Sub(s.dataAt) > silence:
+		return fmt.Errorf("the sender fell silent %v ago: it crashed or the network is cut; start `pxecast send` again", quiet.Round(time.Second))
+	}
+	return nil
+}
+
+// close tells the sender how it ended, if it did not end well.
+func (s *session) close(err error) {
+	if err == nil || !s.admitted {
+		return
+	}
+	s.state, s.failure = protocol.ReceiverFailed, protocol.Text(err.Error(), protocol.MaxText)
+	if errors.Is(err, context.Canceled) {
+		s.failure = "cancelled at this machine"
+	}
+	for range 3 {
+		s.send(time.Now())
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// verifyKey checks that a welcome comes from the sender of the announcement.
+func (s *session) verifyKey(signed []byte, sig [protocol.SignatureSize]byte) bool {
+	return s.heard.Key().Verify(protocol.ContextWelcome, signed, trust.Signature(sig))
+}

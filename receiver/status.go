@@ -1,0 +1,54 @@
+package receiver
+
+import (
+	"time"
+
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// Status is what a receiver looks like at one moment.
+type Status struct {
+	State    protocol.ReceiverState
+	Session  protocol.SessionState
+	Name     string // of the image
+	ImageID  image.ID
+	RawSize  int64 // bytes
+	Packed   int64 // bytes of the packed image
+	Verified int64 // bytes read back so far
+	Counters protocol.Counters
+	Queued   int     // blocks that wait for decode or disk
+	Seconds  float64 // since the session sends and we are in it
+	Room     Room
+	Waiting  string // what for, if for anything: words for the user
+}
+
+// Room is what the sender says of all machines.
+type Room struct {
+	Machines, Done, Failed int
+	Slowest                int // permille of the image that the slowest one has
+}
+
+func (s *session) status(now time.Time) Status {
+	a := &s.heard.Announce
+	st := Status{
+		State: s.state, Session: a.State, Name: a.Name, ImageID: s.heard.Image(), RawSize: a.RawSize, Packed: a.PackedSize,
+		Verified: s.verified.Load(), Counters: s.collector.counters, Queued: s.queued, Room: s.room,
+	}
+	if !s.started.IsZero() {
+		end := now
+		if !s.ended.IsZero() {
+			end = s.ended
+		}
+		st.Seconds = end.Sub(s.started).Seconds()
+	}
+	switch {
+	case !s.admitted:
+		st.Waiting = "asking the sender for a place"
+	case a.State == protocol.SessionGathering:
+		st.Waiting = "the sender waits for more machines"
+	case now.Sub(s.dataAt) > time.Second && s.state <= protocol.ReceiverReceiving:
+		st.Waiting = "no data for " + now.Sub(s.dataAt).Round(time.Second).String()
+	}
+	return st
+}

@@ -1,0 +1,60 @@
+package sender
+
+// congestion decides the rate in bytes a second from the loss that the body
+// of the group sees. Full buffers of the receivers are the window's business;
+// this is for a network that is slower than our own link: a 1 Gb/s switch port
+// behind a 10 Gb/s card drops what is too much.
+//
+// Loss alone does not say whose fault it is, so a lower rate is tried: if the
+// loss falls with it, the rate was too high; if not, the loss is the
+// network's own and the former rate comes back.
+type congestion struct {
+	rate  float64 // bytes a second; 0 no limit
+	most  float64 // the user's or the link's limit; 0 none
+	base  float64 // loss that a lower rate did not cure
+	trial bool    // rate was lowered to see what the loss does
+	prior struct{ rate, loss float64 }
+	found float64 // rate at which loss was last cured; 0 never
+}
+
+const (
+	trialLoss = 0.02 // loss above base that is worth a trial
+	cured     = 0.5  // of the loss, when a lower rate was the cure
+)
+
+// update takes the median of the members' loss (0..1) and of the bytes a second
+// that reached them since the last update.
+func (c *congestion) update(loss, delivered float64) {
+	switch {
+	case c.trial && loss-c.base < cured*(c.prior.loss-c.base):
+		c.trial, c.found = false, c.rate
+	case c.trial:
+		c.trial, c.rate, c.base = false, c.prior.rate, loss
+	case loss > c.base+trialLoss && delivered > 0:
+		c.prior.rate, c.prior.loss = c.rate, loss
+		c.trial, c.rate = true, 0.9*delivered/(1-c.base)
+		if c.prior.rate != 0 {
+			c.rate = min(c.rate, 0.9*c.prior.rate)
+		}
+	default:
+		c.base = min(c.base, loss)
+		c.grow()
+	}
+}
+
+// grow probes upwards: slowly near the rate that was found, faster beyond it.
+func (c *congestion) grow() {
+	if c.rate == 0 {
+		return
+	}
+	if c.rate < c.found*1.1 {
+		c.rate *= 1.01
+	} else {
+		c.rate *= 1.1
+	}
+	if c.most != 0 {
+		c.rate = min(c.rate, c.most)
+	} else if c.rate > 16*c.found && c.found > 0 {
+		c.rate = 0 // whatever it was, it is over
+	}
+}

@@ -1,0 +1,177 @@
+package sender
+
+import (
+	"github.com/pxecast/pxecast/internal/blockset"
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// object is what the scheduler knows of one transport object. Blocks are
+// counted 0..n-1 here; zero blocks of the image have no number, because they
+// are never sent.
+type object struct {
+	id     protocol.Object
+	n      int
+	t      int            // the session's symbol size in bytes
+	sent   []protocol.Seq // last sequence that carried a symbol of the block; 0 never
+	next   []uint16       // lowest ESI that was never sent; once wrapped, where to go on
+	owed   []uint16       // symbols of a repair that is queued; 0 none
+	wrap   *blockset.Set  // fresh repair symbols are used up: ESIs go round
+	whole  *blockset.Set  // to be sent from ESI 0
+	busy   *blockset.Set  // being sent now
+	queue  []int32        // blocks with owed symbols, oldest first, from head on
+	head   int
+	wanted func(i int) bool // anyone lacks block i
+	image  *image.Manifest  // object 1 only
+	size   int64            // object 0 only: bytes of the manifest
+}
+
+func newObject(id protocol.Object, n, symbolSize int) *object {
+	return &object{
+		id: id, n: n, t: symbolSize,
+		sent: make([]protocol.Seq, n), next: make([]uint16, n), owed: make([]uint16, n),
+		wrap: blockset.New(n), whole: blockset.New(n), busy: blockset.New(n),
+	}
+}
+
+func manifestObject(size int64, symbolSize int) *object {
+	o := newObject(protocol.ObjectManifest, protocol.Blocks(size), symbolSize)
+	o.size = size
+	return o
+}
+
+func imageObject(m *image.Manifest, symbolSize int) *object {
+	o := newObject(protocol.ObjectImage, m.DataBlocks(), symbolSize)
+	o.image = m
+	return o
+}
+
+// frameLen returns the length in bytes of block i as it is sent.
+func (o *object) frameLen(i int) int {
+	if o.image != nil {
+		return o.image.FrameLen(i)
+	}
+	return int(min(protocol.BlockSize, o.size-int64(i)*protocol.BlockSize))
+}
+
+func (o *object) layout(i int) protocol.Layout { return protocol.LayoutOf(o.frameLen(i), o.t) }
+
+func (o *object) sbn(i int) protocol.SBN {
+	if o.image != nil {
+		return o.image.SBN(i)
+	}
+	return protocol.SBN(i)
+}
+
+// from returns the number of the first block at or after s.
+func (o *object) from(s protocol.SBN) int {
+	if o.image != nil {
+		i, _ := o.image.Index(s)
+		return i
+	}
+	return min(int(s), o.n)
+}
+
+// lack takes note that somebody held need symbols too few of blocks lo..hi-1
+// when all up to asOf had reached him. A deficit from before the block's last
+// symbol says nothing: it may be healed already, and the next report tells.
+// It reports whether anything is to be sent for it.
+func (o *object) lack(lo, hi int, need uint16, asOf protocol.Seq, loss float64) {
+	if need == protocol.NeedAll {
+		o.whole.AddMissing(lo, hi, func(i int) bool { return o.sent[i] <= asOf && !o.busy.Has(i) })
+		return
+	}
+	for i := lo; i < hi; i++ {
+		if o.sent[i] <= asOf && !o.busy.Has(i) && !o.whole.Has(i) {
+			o.owe(i, int(need), loss)
+		}
+	}
+}
+
+// owe queues a repair: need fresh repair symbols and as many more as the loss
+// will take of them. Once the fresh ones are used up the ESIs go round; since
+// the receiver lacks (m+need) of the k+m, that many more must be sent for need
+// to be among them.
+func (o *object) owe(i, need int, loss float64) {
+	l := o.layout(i)
+	if l.K <= need {
+		o.whole.Add(i)
+		return
+	}
+	count := int(float64(need)/(1-loss) + 0.5)
+	if !o.wrap.Has(i) && int(o.next[i])+need > l.N() {
+		o.wrap.Add(i)
+	}
+	if o.wrap.Has(i) {
+		lacking := protocol.MaxRepair + need
+		count = (count*l.N() + lacking - 1) / lacking
+	} else {
+		count = min(count, l.N()-int(o.next[i]))
+	}
+	if o.owed[i] == 0 {
+		o.queue = append(o.queue, int32(i))
+	}
+	o.owed[i] = max(o.owed[i], uint16(min(count, l.N())))
+}
+
+// takeRepair returns the oldest queued repair of a block that anyone still
+// lacks. What nobody lacks is never sent.
+func (o *object) takeRepair() (job, bool) {
+	for o.head < len(o.queue) {
+		i := int(o.queue[o.head])
+		if o.head++; o.head == len(o.queue) {
+			o.queue, o.head = o.queue[:0], 0
+		}
+		owed := int(o.owed[i])
+		o.owed[i] = 0
+		if owed == 0 || o.whole.Has(i) || o.busy.Has(i) || !o.wanted(i) {
+			continue
+		}
+		l := o.layout(i)
+		o.busy.Add(i)
+		return job{object: o, block: i, layout: l, esi: int(o.next[i]) % l.N(), left: owed, repair: true, fresh: true}, true
+	}
+	return job{}, false
+}
+
+// takeWhole returns the first block at or after cursor that is to be sent
+// whole, wrapping round once, with parity extra symbols in k.
+func (o *object) takeWhole(cursor int, parity float64) (job, bool) {
+	for range 2 {
+		for i := o.whole.Next(cursor); i < o.n; i = o.whole.Next(i + 1) {
+			o.whole.Remove(i)
+			if !o.wanted(i) {
+				continue
+			}
+			l := o.layout(i)
+			o.busy.Add(i)
+			again := o.sent[i] != 0
+			left := l.K + min(protocol.MaxRepair, int(float64(l.K)*parity+0.999))
+			return job{object: o, block: i, layout: l, left: left, repair: again, fresh: true}, true
+		}
+		cursor = 0
+	}
+	return job{}, false
+}
+
+// finish records that a job's symbols are all sent.
+func (o *object) finish(j *job) {
+	o.busy.Remove(j.block)
+	n := j.layout.N()
+	if o.wrap.Has(j.block) {
+		o.next[j.block] = uint16(j.esi % n)
+	} else {
+		o.next[j.block] = max(o.next[j.block], uint16(j.esi))
+	}
+}
+
+// job is one block on its way: left symbols from esi on.
+type job struct {
+	object *object
+	block  int
+	layout protocol.Layout
+	esi    int // not yet taken modulo N
+	left   int
+	repair bool // the block was sent before
+	fresh  bool // nothing of it is sent yet: its frame is to be loaded
+}

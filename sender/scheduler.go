@@ -1,0 +1,291 @@
+package sender
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/blockset"
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+const (
+	// interleave is how many blocks are on their way at once, and chunk how
+	// many symbols of one follow each other: a burst of 100 lost datagrams, or
+	// one super-packet of 45, takes only a few symbols from each.
+	interleave = 16
+	chunk      = 3
+
+	// slots is how many blocks can take part in one write: those on their way
+	// and as many that were finished by it, which small blocks are at once.
+	slots = 64
+
+	goneAfter   = 8 * time.Second // without a report
+	measureEach = 250 * time.Millisecond
+)
+
+// scheduler decides what is sent next. It is a value without sockets or clock:
+// one goroutine owns it and tells it the time.
+type scheduler struct {
+	objects [2]*object
+	members []*member // by number; those that left stay, for the summary
+	alive   []*member // of those, the ones that still want something
+	last    protocol.Seq
+	jobs    [slots]job
+	turns   [interleave]int // the slots whose turn comes round
+	turn    int
+	free    []int // the other slots, longest unused first
+	cursor  int
+	window  window
+
+	parity     float64 // of k, sent unasked with every block; <0 follow the loss
+	loss       float64 // median of the members'
+	congestion congestion
+	measured   time.Time
+	packet     int // bytes of a full datagram
+}
+
+func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler {
+	s := &scheduler{
+		objects: [2]*object{manifestObject(int64(len(m.Bytes())), symbolSize), imageObject(m, symbolSize)},
+		parity:  parity,
+		packet:  symbolSize + protocol.DataHeaderSize,
+	}
+	for _, o := range s.objects {
+		o.wanted = func(i int) bool { return s.lacked(o.id, i) }
+	}
+	for i := range slots {
+		if i < interleave {
+			s.turns[i] = i
+		} else {
+			s.free = append(s.free, i)
+		}
+	}
+	return s
+}
+
+// interval is how often each receiver reports: together once a millisecond.
+func (s *scheduler) interval() time.Duration {
+	return max(minInterval, time.Duration(len(s.alive))*time.Millisecond)
+}
+
+// admit gives a receiver its place, the former one if it was here before. It
+// returns nil when the session is full.
+func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) *member {
+	for _, m := range s.members {
+		if m.id == j.Receiver {
+			if m.run != j.Run {
+				*m = *s.newMember(now, m.number, j, from)
+			}
+			m.address, m.heard = from, now
+			s.enlist()
+			return m
+		}
+	}
+	if len(s.members) == protocol.MaxReceivers {
+		return nil
+	}
+	m := s.newMember(now, protocol.Number(len(s.members)), j, from)
+	s.members = append(s.members, m)
+	s.enlist()
+	return m
+}
+
+func (s *scheduler) newMember(now time.Time, n protocol.Number, j *protocol.Join, from netip.AddrPort) *member {
+	m := &member{
+		number: n, id: j.Receiver, run: j.Run, name: j.Name, address: from,
+		joined: now, heard: now, state: protocol.ReceiverJoined, asOf: s.last, asOfAt: now, seenAt: now,
+	}
+	for i, o := range s.objects {
+		m.lacks[i] = blockset.New(o.n)
+	}
+	return m
+}
+
+// enlist rebuilds the list of members that still want something.
+func (s *scheduler) enlist() {
+	s.alive = s.alive[:0]
+	for _, m := range s.members {
+		if m.present() {
+			s.alive = append(s.alive, m)
+		}
+	}
+}
+
+// report takes over a receiver's condition. It reports whether it was news.
+func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
+	if int(r.Number) >= len(s.members) {
+		return false
+	}
+	m := s.members[r.Number]
+	if r.Serial <= m.report.Serial || m.state == protocol.ReceiverDone || m.state == protocol.ReceiverFailed {
+		return false
+	}
+	m.update(now, r)
+	o, lacks := s.objects[r.Object], m.lacks[r.Object]
+	if r.Object == protocol.ObjectImage {
+		m.lacks[protocol.ObjectManifest].RemoveRange(0, s.objects[0].n)
+	}
+	if !m.present() {
+		s.enlist()
+		return true
+	}
+	prompt := !m.lossy(s.loss) || s.objects[1].whole.Next(0) == o.n
+	at := o.from(r.From)
+	for _, d := range r.Deficits {
+		lo, hi := o.from(d.First), o.from(d.First+protocol.SBN(d.Count))
+		lacks.RemoveRange(at, lo)
+		lacks.AddRange(lo, hi)
+		at = hi
+		if prompt || d.Need == protocol.NeedAll {
+			o.lack(lo, hi, d.Need, r.AsOf, m.loss)
+		}
+	}
+	lacks.RemoveRange(at, o.from(r.To))
+	return true
+}
+
+// lossy reports whether the member loses so much more than the median that its
+// repairs wait for the repair pass, when all the others have all they need.
+func (m *member) lossy(median float64) bool { return m.loss > 2*median+0.05 }
+
+// lacked reports whether anyone lacks block i of an object.
+func (s *scheduler) lacked(id protocol.Object, i int) bool {
+	for _, m := range s.alive {
+		if m.lacks[id].Has(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// run is up to chunk symbols of the job in a slot, with consecutive ESIs
+// (modulo N) and sequence numbers.
+type run struct {
+	slot  int
+	load  bool // the slot has a new job: its frame is to be read
+	esi   int
+	count int
+	seq   protocol.Seq // of the first
+}
+
+// fill decides the next symbols, at most most of them, and appends them to out.
+// A slot that it gives a new job keeps it until the next fill.
+func (s *scheduler) fill(now time.Time, out []run, most int) []run {
+	l := s.window.limit(now, s.alive, s.interval(), s.packet, s.last+1)
+	renewed := 0
+	for idle := 0; idle < interleave && most > 0 && s.last < l.all; s.turn = (s.turn + 1) % interleave {
+		slot := s.turns[s.turn]
+		if s.jobs[slot].left == 0 {
+			if renewed == slots-interleave {
+				break
+			}
+			next, ok := s.pick(s.last < l.begin)
+			if !ok {
+				idle++
+				continue
+			}
+			renewed++
+			s.free = append(s.free, slot)
+			slot = s.free[0]
+			s.free = s.free[:copy(s.free, s.free[1:])]
+			s.turns[s.turn], s.jobs[slot] = slot, next
+		}
+		idle = 0
+		r := s.advance(slot, min(chunk, most))
+		most -= r.count
+		out = append(out, r)
+	}
+	return out
+}
+
+// advance takes up to n symbols of the job in slot.
+func (s *scheduler) advance(slot, n int) run {
+	j := &s.jobs[slot]
+	n = min(n, j.left)
+	r := run{slot: slot, load: j.fresh, esi: j.esi % j.layout.N(), count: n, seq: s.last + 1}
+	s.last += protocol.Seq(n)
+	j.fresh = false
+	j.esi += n
+	j.object.sent[j.block] = s.last
+	if j.left -= n; j.left == 0 {
+		j.object.finish(j)
+	}
+	return r
+}
+
+// pick returns the next job: the manifest, without which nothing can be
+// written; repairs; whole blocks of the carousel if begin says that receivers
+// have room for them.
+func (s *scheduler) pick(begin bool) (job, bool) {
+	manifest, image := s.objects[0], s.objects[1]
+	if j, ok := manifest.takeRepair(); ok {
+		return j, true
+	}
+	if j, ok := manifest.takeWhole(0, s.proactive()); ok {
+		return j, true
+	}
+	if j, ok := image.takeRepair(); ok || !begin {
+		return j, ok
+	}
+	j, ok := image.takeWhole(s.cursor, s.proactive())
+	if ok {
+		s.cursor = j.block + 1
+	}
+	return j, ok
+}
+
+// proactive returns the parity to send unasked, as a fraction of k.
+func (s *scheduler) proactive() float64 {
+	if s.parity >= 0 {
+		return s.parity
+	}
+	if s.loss < 0.002 {
+		return 0
+	}
+	return s.loss / (1 - s.loss)
+}
+
+// flush returns the sequence for a FLUSH.
+func (s *scheduler) flush() protocol.Seq {
+	s.last++
+	return s.last
+}
+
+// tick notes who is gone and, four times a second, what the network loses.
+func (s *scheduler) tick(now time.Time) {
+	gone := false
+	for _, m := range s.alive {
+		if now.Sub(m.heard) > goneAfter+4*s.interval() {
+			m.state, m.ended = protocol.ReceiverGone, now
+			gone = true
+		}
+	}
+	if gone {
+		s.enlist()
+	}
+	if now.Sub(s.measured) < max(measureEach, 3*s.interval()) {
+		return
+	}
+	s.measured = now
+	var losses, smooth, rates []float64
+	for _, m := range s.alive {
+		if loss, rate, ok := m.measure(now); ok {
+			losses, rates = append(losses, loss), append(rates, rate*float64(s.packet))
+			smooth = append(smooth, m.loss)
+		}
+	}
+	if len(losses) > 0 {
+		s.loss = median(smooth)
+		s.congestion.update(median(losses), median(rates))
+	}
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// idle reports whether nobody lacks anything.
+func (s *scheduler) idle() bool { return len(s.alive) == 0 }

@@ -1,0 +1,276 @@
+// Package sender multicasts one packed image to everybody who joins. The
+// scheduler, with its window and congestion control, is a pure value; the
+// session around it owns the sockets and the clock.
+package sender
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/internal/trust"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// Source is a packed image, see image.Packed.
+type Source interface {
+	Manifest() *image.Manifest
+	ReadFrame(i int, buf []byte) ([]byte, error)
+	Prefetch(i, n int)
+}
+
+// Config is what a session needs. Network, Source and Key must be set.
+type Config struct {
+	Network      mcast.Network
+	Source       Source
+	Key          *trust.Key
+	Name         string        // of the image, as menus show it
+	MinReceivers int           // to wait for before sending starts; default 1
+	MaxWait      time.Duration // for them; then it starts with those that are here; default 30 min
+	Linger       time.Duration // after all are done, for late ones; 0 none
+	Rate         int64         // bits a second on the wire; 0 follow link, receivers and loss
+	Parity       float64       // sent unasked, as a fraction of k; <0 follow the loss
+	Status       func(Status)  // called four times a second and at every change of state
+}
+
+// ErrNobody says that no receiver joined within Config.MaxWait.
+var ErrNobody = errors.New("no receiver joined")
+
+// Run sends until every receiver that joined is done, failed or gone, and
+// Linger has passed. The status it returns is final also with an error:
+// ErrNobody, the cause of ctx's end, or what broke.
+func Run(ctx context.Context, cfg Config) (Status, error) {
+	s, err := newSession(cfg)
+	if err != nil {
+		return Status{}, err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.control.run(ctx)
+	}()
+	err = s.loop(ctx)
+	s.end(err)
+	s.conn.Close()
+	<-ended
+	return s.status(time.Now()), err
+}
+
+// session is the shell around the scheduler; one goroutine owns it.
+type session struct {
+	cfg     Config
+	id      protocol.SessionID
+	conn    mcast.Conn
+	control *control
+	sched   *scheduler
+	tx      *transmitter
+	pacer   pacer
+	group   netip.AddrPort
+	symbol  int
+
+	state   protocol.SessionState
+	reason  string
+	opened  time.Time
+	started time.Time // of sending
+	rested  time.Time // since when nobody lacks anything
+
+	counter                          uint64
+	announced, rostered, shown, idle time.Time
+	place                            int // first of the next roster page
+	buffer                           []byte
+	roster                           protocol.Roster
+}
+
+func newSession(cfg Config) (*session, error) {
+	cfg.MinReceivers = max(1, cfg.MinReceivers)
+	if cfg.MaxWait <= 0 {
+		cfg.MaxWait = 30 * time.Minute
+	}
+	if cfg.Status == nil {
+		cfg.Status = func(Status) {}
+	}
+	cfg.Name = protocol.Text(cfg.Name, protocol.MaxName)
+	symbol := protocol.SymbolSize(cfg.Network.MTU())
+	if symbol == 0 {
+		return nil, fmt.Errorf("interface %s: MTU %d is below the 576 that IPv4 asks for: raise it", cfg.Network.Name(), cfg.Network.MTU())
+	}
+	var random [8]byte
+	rand.Read(random[:])
+	id := protocol.SessionID(binary.BigEndian.Uint64(random[:]))
+	conn, err := cfg.Network.Open()
+	if err != nil {
+		return nil, err
+	}
+	// 232.0.0.0/24 is reserved (RFC 4607 §1).
+	group := netip.AddrPortFrom(netip.AddrFrom4([4]byte{232, 1 + random[0]%254, random[1], random[2]}), protocol.Discovery.Port()+1)
+	s := &session{
+		cfg: cfg, id: id, conn: conn, group: group, symbol: symbol,
+		control: newControl(id, conn),
+		sched:   newScheduler(cfg.Source.Manifest(), symbol, cfg.Parity),
+		tx:      newTransmitter(id, conn, group, cfg.Source, symbol),
+		state:   protocol.SessionGathering, opened: time.Now(),
+	}
+	s.sched.congestion.rate = float64(cfg.Rate) / 8
+	s.sched.congestion.most = float64(cfg.Rate) / 8
+	return s, nil
+}
+
+const (
+	announceEach = 200 * time.Millisecond
+	rosterEach   = time.Second
+	statusEach   = 250 * time.Millisecond
+	flushEach    = 20 * time.Millisecond  // while somebody lacks something
+	pulseEach    = 250 * time.Millisecond // while nobody does: shows that the group reaches them
+)
+
+// loop runs the session to its end.
+func (s *session) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		s.drain()
+		now := time.Now()
+		s.sched.tick(now)
+		if over, err := s.advance(now); over || err != nil {
+			return err
+		}
+		if err := s.tell(now); err != nil {
+			return err
+		}
+		sent, again, err := s.transmit(now)
+		if err != nil {
+			return err
+		}
+		if sent {
+			continue
+		}
+		timer.Reset(max(0, again.Sub(now)))
+		select {
+		case e := <-s.control.events:
+			s.handle(e)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// advance moves the session through its states.
+func (s *session) advance(now time.Time) (over bool, err error) {
+	switch here := len(s.sched.alive); s.state {
+	case protocol.SessionGathering:
+		late := now.Sub(s.opened) >= s.cfg.MaxWait
+		if late && here == 0 && len(s.sched.members) == 0 {
+			return true, fmt.Errorf("%w within %v: is `pxecast receive` running, on the network of interface %s?", ErrNobody, s.cfg.MaxWait, s.cfg.Network.Name())
+		}
+		if here >= s.cfg.MinReceivers || late {
+			s.state, s.started = protocol.SessionSending, now
+			s.announced = time.Time{}
+		}
+	case protocol.SessionSending:
+		if s.sched.idle() {
+			s.state, s.rested = protocol.SessionLingering, now
+			s.announced, s.shown = time.Time{}, time.Time{}
+		}
+	case protocol.SessionLingering:
+		if here > 0 {
+			s.state = protocol.SessionSending
+			s.announced = time.Time{}
+		} else if now.Sub(s.rested) >= s.cfg.Linger {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// drain handles the events that wait.
+func (s *session) drain() {
+	for range eventQueue {
+		select {
+		case e := <-s.control.events:
+			s.handle(e)
+		default:
+			return
+		}
+	}
+}
+
+func (s *session) handle(e event) {
+	now := time.Now()
+	if e.join != nil {
+		s.welcome(now, e.join, e.from)
+		return
+	}
+	r := e.report
+	if int(r.Number) < len(s.sched.members) && s.sched.members[r.Number].address == e.from {
+		s.sched.report(now, r)
+		if r.State.Over() {
+			s.acknowledge(r.Number)
+		}
+	}
+	s.control.reports.Put(r)
+}
+
+func (s *session) welcome(now time.Time, j *protocol.Join, from netip.AddrPort) {
+	w := protocol.Welcome{Session: s.id, Receiver: j.Receiver, Nonce: j.Nonce, Status: protocol.WelcomeFull, Cookie: j.Cookie}
+	if m := s.sched.admit(now, j, from); m != nil {
+		w.Status, w.Number = protocol.WelcomeAdmitted, m.number
+	}
+	d, err := w.AppendBinary(s.buffer[:0], s.signer(protocol.ContextWelcome))
+	if err == nil {
+		s.buffer = d
+		s.conn.WriteTo(d, from)
+	}
+}
+
+// signer returns what signs in a context.
+func (s *session) signer(c trust.Context) func(msg []byte) [protocol.SignatureSize]byte {
+	return func(msg []byte) [protocol.SignatureSize]byte {
+		sig, err := s.cfg.Key.Sign(c, msg)
+		if err != nil {
+			panic(err) // only for a context that is no context
+		}
+		return sig
+	}
+}
+
+// transmit sends what is due. If nothing is, it says when to look again.
+func (s *session) transmit(now time.Time) (sent bool, again time.Time, err error) {
+	again = s.announced.Add(announceEach)
+	if s.state != protocol.SessionGathering {
+		n, at := s.pacer.allow(now, s.sched.congestion.rate, s.sched.packet)
+		if n == 0 {
+			if at.Before(again) {
+				again = at
+			}
+			return false, again, nil
+		}
+		wire, err := s.tx.send(now, s.sched, n)
+		if err != nil || wire > 0 {
+			s.pacer.spend(wire)
+			s.idle = now
+			return true, now, err
+		}
+	}
+	each := pulseEach
+	if s.state == protocol.SessionSending {
+		each = flushEach
+	}
+	if now.Sub(s.idle) >= each && !s.sched.idle() {
+		s.idle = now
+		f := protocol.Flush{Session: s.id, Seq: s.sched.flush()}
+		if s.buffer, err = f.AppendBinary(s.buffer[:0]); err == nil {
+			err = s.conn.WriteTo(s.buffer, s.group)
+		}
+	}
+	if at := s.idle.Add(each); at.After(now) && at.Before(again) {
+		again = at
+	}
+	return false, again, err
+}

@@ -1,0 +1,114 @@
+package sender
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// tell sends announcement, roster and status when they are due.
+func (s *session) tell(now time.Time) error {
+	if now.Sub(s.announced) >= announceEach {
+		s.announced = now
+		if err := s.announce(now); err != nil {
+			return err
+		}
+	}
+	if now.Sub(s.rostered) >= rosterEach && len(s.sched.members) > 0 {
+		s.rostered = now
+		for first := 0; first < len(s.sched.members); first += protocol.RosterPage {
+			s.sendRoster(first, s.group)
+		}
+	}
+	if now.Sub(s.shown) >= statusEach {
+		s.shown = now
+		s.cfg.Status(s.status(now))
+	}
+	return nil
+}
+
+func (s *session) announce(now time.Time) error {
+	m := s.cfg.Source.Manifest()
+	s.counter = max(s.counter+1, uint64(now.UnixMicro()))
+	a := protocol.Announce{
+		Session: s.id, Counter: s.counter, State: s.state, ImageID: [32]byte(m.ID()),
+		RawSize: m.RawSize(), PackedSize: m.PackedSize(), ManifestSize: len(m.Bytes()), SymbolSize: s.symbol,
+		Data: s.group, Report: s.conn.LocalAddr(), Highest: s.sched.last,
+		IntervalMS: int(s.sched.interval() / time.Millisecond),
+		Name:       s.cfg.Name, Reason: s.reason, PublicKey: s.cfg.Key.Public(),
+	}
+	for _, m := range s.sched.members {
+		if m.state != protocol.ReceiverGone {
+			a.Receivers++
+		}
+		if m.state == protocol.ReceiverDone {
+			a.Done++
+		}
+	}
+	d, err := a.AppendBinary(s.buffer[:0], s.signer(protocol.ContextAnnounce))
+	if err != nil {
+		return err
+	}
+	s.buffer = d
+	return s.conn.WriteTo(d, protocol.Discovery)
+}
+
+// sendRoster sends the page that starts at first.
+func (s *session) sendRoster(first int, to netip.AddrPort) {
+	all := s.sched.members
+	s.roster = protocol.Roster{Session: s.id, Total: len(all), First: first, Places: s.roster.Places[:0]}
+	for _, m := range all[first:min(len(all), first+protocol.RosterPage)] {
+		s.roster.Places = append(s.roster.Places, protocol.Place{
+			Number: m.number, State: m.state, Permille: s.permille(m),
+			Peer: netip.AddrPortFrom(m.address.Addr(), 0),
+		})
+	}
+	if d, err := s.roster.AppendBinary(s.buffer[:0]); err == nil {
+		s.buffer = d
+		// A lost page comes again in a second; an acknowledgement when the
+		// report it answers is repeated.
+		s.conn.WriteTo(d, to)
+	}
+}
+
+func (s *session) permille(m *member) uint16 {
+	if m.state == protocol.ReceiverDone {
+		return 1000
+	}
+	raw := uint64(s.cfg.Source.Manifest().RawSize())
+	return uint16(min(999, m.report.Counters.Written*1000/raw))
+}
+
+// acknowledge shows a receiver that its last report has arrived.
+func (s *session) acknowledge(n protocol.Number) {
+	s.sendRoster(int(n)/protocol.RosterPage*protocol.RosterPage, s.sched.members[n].address)
+}
+
+// end announces the end of the session, three times in case one is lost.
+func (s *session) end(err error) {
+	s.state = protocol.SessionEnded
+	if err != nil {
+		s.state, s.reason = protocol.SessionCancelled, protocol.Text(reason(err), protocol.MaxText)
+	}
+	for range 3 {
+		if s.announce(time.Now()) != nil {
+			return
+		}
+		time.Sleep(announceEach / 10)
+	}
+}
+
+// reason puts the error into words for the people at the receivers.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "cancelled at the sender"
+	case errors.Is(err, mcast.ErrTooLarge):
+		return "the sender's network takes only smaller datagrams than it said"
+	}
+	return err.Error()
+}
