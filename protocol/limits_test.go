@@ -295,3 +295,50 @@ func TestNamesOfStates(t *testing.T) {
 		}
 	}
 }
+
+func TestRosterOfMoreThanAPage(t *testing.T) {
+	d := resealed(append(golden(t, "roster")[:HeaderSize+4], make([]byte, 5000*13)...))
+	copy(d[20:], []byte{0x10, 0, 0, 0})
+	for i := range 5000 {
+		d[HeaderSize+4+i*13+4] = byte(ReceiverJoined)
+	}
+	var v Roster
+	if err := ParseRoster(resealed(d), &v); !errors.Is(err, ErrField) {
+		t.Errorf("5000 places: %v, want %v", err, ErrField)
+	}
+	if cap(v.Places) > 2*RosterPage {
+		t.Errorf("a datagram made us keep %d places", cap(v.Places))
+	}
+	for places, want := range map[int]error{RosterPage: nil, RosterPage + 1: ErrField} {
+		if err := ParseRoster(resealed(d[:HeaderSize+4+places*13]), &v); !errors.Is(err, want) {
+			t.Errorf("%d places: %v, want %v", places, err, want)
+		}
+	}
+}
+
+func TestNumbersOfDeficitsHaveOneForm(t *testing.T) {
+	fixed := golden(t, "report")[:reportFixed]
+	for _, tt := range []struct {
+		name     string
+		deficits string
+		want     error
+	}{
+		{"shortest", "\x00\x01\x01", nil},
+		{"gap with a needless zero byte", "\x80\x00\x01\x01", ErrField},
+		{"count with a needless zero byte", "\x00\x81\x00\x01", ErrField},
+		{"gap of 33 bits", "\x80\x80\x80\x80\x10\x01\x01", ErrField},
+		{"count of 33 bits that is 1 in 32", "\x00\x81\x80\x80\x80\x10\x01", ErrField},
+		{"need of 17 bits that is 1 in 16", "\x00\x01\x81\x80\x04", ErrField},
+		{"gap of 70 bits", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x01", ErrField},
+		{"gap without an end", "\x80", ErrTruncated},
+		{"no count", "\x00", ErrTruncated},
+		{"no need", "\x00\x01", ErrTruncated},
+		{"count 0", "\x00\x00\x01", ErrField},
+	} {
+		var v Report
+		d := resealed(append(fixed[:reportFixed:reportFixed], tt.deficits...))
+		if err := ParseReport(d, &v); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}

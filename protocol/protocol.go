@@ -47,11 +47,11 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint8(t))
 }
 
-// SBN is a source block number (RFC 5052 §6.2.2): the number of a 256 KiB
+// SBN is a source block number (RFC 5052): the number of a 256 KiB
 // block of the raw image, or of the manifest for object 0.
 type SBN uint32
 
-// ESI is an encoding symbol ID (RFC 5052 §6.2.2): 0..k-1 are source symbols,
+// ESI is an encoding symbol ID (RFC 5052): 0..k-1 are source symbols,
 // k..k+63 repair symbols.
 type ESI uint16
 

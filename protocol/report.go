@@ -65,8 +65,8 @@ type Report struct {
 	Object             Object // whose deficits these are
 	AsOf               Seq    // all datagrams up to this one were received or are given up for lost
 	RTTMicro           uint32 // round trip time of the handshake in microseconds
-	Room               uint32 // KiB of symbols that may follow AsOf without overflow or shedding
-	Buffer             uint32 // KiB, the most that Room can be: socket buffer or block memory
+	Room               uint32 // KiB of memory that blocks begun after AsOf may take before one is shed
+	Buffer             uint32 // KiB of the socket's buffer: what may follow AsOf, of any block, before the kernel drops some
 	Collecting, Queued uint32 // blocks with symbols still missing; blocks waiting for decode or disk
 	Counters           Counters
 	Error              string    // of a failed receiver, ≤ MaxText bytes

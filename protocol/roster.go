@@ -9,7 +9,7 @@ import (
 type Place struct {
 	Number   Number
 	State    ReceiverState
-	Permille uint16         // of the image's blocks held, 0..1000
+	Permille uint16         // of the raw image's bytes written, 0..1000; 1000 only when done
 	Peer     netip.AddrPort // its address, and the port of its peer service or 0
 }
 
@@ -21,6 +21,18 @@ type Roster struct {
 	Total   int     // receivers in all pages
 	First   int     // index of Places[0] among them, First+len(Places) ≤ Total
 	Places  []Place // ≤ RosterPage
+}
+
+// rosterFixed and placeSize are the lengths in bytes of a ROSTER without
+// places, and of one place.
+const (
+	rosterFixed = HeaderSize + 4
+	placeSize   = 4 + 1 + 2 + 6
+)
+
+// RosterPlaces returns how many places a page may have on a path of this MTU.
+func RosterPlaces(mtu int) int {
+	return max(1, min(RosterPage, (mtu-ipUDP-rosterFixed)/placeSize))
 }
 
 // AppendBinary appends the whole datagram to b.

@@ -21,9 +21,10 @@ type collector struct {
 	blocks       []*block        // to be used again
 	sorted       []protocol.SBN  // scratch of deficits
 
-	counters protocol.Counters
-	first    protocol.Seq // of this session
-	asOf     protocol.Seq // highest seen
+	counters  protocol.Counters
+	first     protocol.Seq // of this session
+	asOf      protocol.Seq // highest seen
+	announced protocol.Seq // highest that the sender signed for
 }
 
 // collection is what the collector has of one object.
@@ -35,7 +36,7 @@ type collection struct {
 }
 
 func newCollector(a *protocol.Announce, memoryLimit int) *collector {
-	c := &collector{symbolSize: a.SymbolSize, manifestSize: int64(a.ManifestSize)}
+	c := &collector{symbolSize: a.SymbolSize, manifestSize: int64(a.ManifestSize), announced: a.Highest}
 	c.memory.limit = memoryLimit
 	for i, size := range [...]int64{int64(a.ManifestSize), a.RawSize} {
 		n := protocol.Blocks(size)
@@ -44,13 +45,23 @@ func newCollector(a *protocol.Announce, memoryLimit int) *collector {
 	return c
 }
 
-// see counts a datagram's sequence number.
-func (c *collector) see(q protocol.Seq) {
+// ahead is how far a sequence number may be above the last one announced: what
+// 10 Gb/s sends in ten seconds. One further ahead is forged; to believe it
+// would make all reports after it nonsense.
+const ahead = 1 << 24
+
+// see counts a datagram's sequence number. It returns false for one that can't
+// be of this session.
+func (c *collector) see(q protocol.Seq) bool {
+	if q > c.announced+ahead {
+		return false
+	}
 	if c.first == 0 {
 		c.first = q
 	}
 	c.counters.Received++
 	c.asOf = max(c.asOf, q)
+	return true
 }
 
 // settle brings the count of lost datagrams up to date; overflow is how many
@@ -66,7 +77,9 @@ func (c *collector) settle(overflow uint64) {
 // accept takes one symbol. It returns the symbol's block when that is complete
 // with it; the block is then the caller's until release.
 func (c *collector) accept(d *protocol.Data) *block {
-	c.see(d.Seq)
+	if !c.see(d.Seq) {
+		return nil
+	}
 	o := &c.objects[d.Object]
 	if int(d.SBN) >= o.have.Len() || o.have.Has(int(d.SBN)) {
 		return nil

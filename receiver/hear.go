@@ -216,6 +216,7 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 		return nil // not as it began: not ours
 	}
 	s.heard, s.heardAt = h, now
+	s.collector.announced = h.Highest
 	if s.ending || s.state.Over() || !h.State.Over() {
 		return nil
 	}
@@ -254,13 +255,13 @@ func (s *session) roster(d []byte) {
 }
 
 // places sums up the room and looks for our own place: a sender that knows
-// that we are done needs no more reports.
+// how we ended needs no more reports.
 func (s *session) places(r *protocol.Roster) {
 	if r.First == 0 {
 		s.room = Room{Slowest: 1000}
 	}
 	for _, p := range r.Places {
-		if p.Number == s.number && p.State == protocol.ReceiverDone && s.state == protocol.ReceiverDone {
+		if p.Number == s.number && p.State == s.state && s.state.Over() {
 			s.acked = s.admitted
 		}
 		switch p.State {

@@ -36,7 +36,7 @@ const (
 	defaultMemory = 96 << 20
 	leastMemory   = 16 << 20
 
-	joinEach   = 250 * time.Millisecond
+	joinEach   = 100 * time.Millisecond
 	statusEach = 250 * time.Millisecond
 
 	// silence is how long the sender may say nothing, or its data not come,
@@ -63,15 +63,19 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var readers sync.WaitGroup
+	// A cancelled receiver still tells the sender and hears its answer.
+	hearing, deaf := context.WithCancel(context.WithoutCancel(ctx))
 	readers.Go(func() {
-		if err := Discover(ctx, cfg.Network, s.announcement); err != nil {
+		if err := Discover(hearing, cfg.Network, s.announcement); err != nil {
 			cancel(err)
 		}
 	})
-	readers.Go(func() { s.control(ctx) })
+	readers.Go(func() { s.control(hearing) })
 	err = s.loop(ctx)
+	s.ended = time.Now()
 	s.close(err)
 	cancel(err)
+	deaf()
 	s.data.Close()
 	s.conn.Close()
 	readers.Wait()
@@ -160,8 +164,9 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 // loop runs the session until the last report is acknowledged.
 func (s *session) loop(ctx context.Context) error {
 	batch := mcast.NewBatch(16)
+	now := s.opened
 	for {
-		err := s.data.Read(batch, s.next())
+		err := s.data.Read(batch, s.next(now))
 		switch {
 		case err == nil:
 			for d := range batch.Datagrams() {
@@ -172,7 +177,7 @@ func (s *session) loop(ctx context.Context) error {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("reading from group %v: %w", s.heard.Data, err)
 		}
-		now := time.Now()
+		now = time.Now()
 		if err == nil {
 			s.dataAt = now
 		}
@@ -185,12 +190,19 @@ func (s *session) loop(ctx context.Context) error {
 	}
 }
 
+// lookEach is how long news and results may wait while no datagram comes.
+const lookEach = 10 * time.Millisecond
+
 // next returns when something is due though no datagram comes.
-func (s *session) next() time.Time {
+func (s *session) next(now time.Time) time.Time {
+	at := s.reportAt
 	if !s.admitted {
-		return s.joinAt.Add(joinEach / 10)
+		at = s.joinAt.Add(joinEach)
 	}
-	return s.reportAt
+	if look := now.Add(lookEach); look.Before(at) || at.Before(now) {
+		return look
+	}
+	return at
 }
 
 // step does all that is not data: news from the sender, results from the
@@ -231,20 +243,22 @@ func (s *session) complete() bool {
 // patience ends every wait that has lasted too long, with its reason.
 func (s *session) patience(now time.Time) error {
 	quiet := now.Sub(s.heardAt)
+	announced := quiet < silence/4
 	switch {
 	case s.ending || s.state.Over():
 		return nil // the disk is ours alone now
-	case !s.admitted && now.Sub(s.opened) > silence && quiet < silence:
+	case !s.admitted && now.Sub(s.opened) > silence && announced:
 		return fmt.Errorf("the sender at %v does not answer though its announcements arrive: a firewall on its side or a wrong route on ours; check UDP to that address", s.heard.Report)
-	case s.admitted && s.collector.asOf < s.heard.Highest && now.Sub(s.dataAt) > silence && quiet < silence:
+	case s.admitted && s.collector.asOf < s.heard.Highest && now.Sub(s.dataAt) > silence && announced:
 		return fmt.Errorf("announcements arrive but no data of group %v for %v: a switch filters multicast (IGMP snooping without a querier), a firewall, or the MTU of the path is below the sender's; check the switch and --interface", s.heard.Data, silence)
-	case quiet > silence && now.Sub(s.dataAt) > silence:
+	case quiet > silence && (now.Sub(s.dataAt) > silence || !s.admitted):
 		return fmt.Errorf("the sender fell silent %v ago: it crashed or the network is cut; start `pxecast send` again", quiet.Round(time.Second))
 	}
 	return nil
 }
 
-// close tells the sender how it ended, if it did not end well.
+// close tells the sender how it ended, if it did not end well, until the
+// sender has acknowledged it. One that is silent anyway is not waited for.
 func (s *session) close(err error) {
 	if err == nil || !s.admitted {
 		return
@@ -253,9 +267,16 @@ func (s *session) close(err error) {
 	if errors.Is(err, context.Canceled) {
 		s.failure = "cancelled at this machine"
 	}
-	for range 3 {
+	until := min(farewell, farewell-time.Since(s.heardAt)/2)
+	for begin := time.Now(); !s.acked && time.Since(begin) < until; {
 		s.send(time.Now())
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case n := <-s.news:
+			if r, ok := n.(protocol.Roster); ok {
+				s.places(&r)
+			}
+		case <-time.After(2 * lookEach):
+		}
 	}
 }
 

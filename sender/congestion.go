@@ -13,6 +13,7 @@ type congestion struct {
 	most  float64 // the user's or the link's limit; 0 none
 	base  float64 // loss that a lower rate did not cure
 	trial bool    // rate was lowered to see what the loss does
+	wait  bool    // what was sent before the trial still counts in the next update
 	prior struct{ rate, loss float64 }
 	found float64 // rate at which loss was last cured; 0 never
 }
@@ -23,16 +24,20 @@ const (
 )
 
 // update takes the median of the members' loss (0..1) and of the bytes a second
-// that reached them since the last update.
-func (c *congestion) update(loss, delivered float64) {
+// that reached them since the last update. It reports whether a lower rate has
+// just cured the loss: then what was lost before says nothing of the network.
+func (c *congestion) update(loss, delivered float64) (healed bool) {
 	switch {
+	case c.wait:
+		c.wait = false
 	case c.trial && loss-c.base < cured*(c.prior.loss-c.base):
 		c.trial, c.found = false, c.rate
+		return true
 	case c.trial:
 		c.trial, c.rate, c.base = false, c.prior.rate, loss
 	case loss > c.base+trialLoss && delivered > 0:
 		c.prior.rate, c.prior.loss = c.rate, loss
-		c.trial, c.rate = true, 0.9*delivered/(1-c.base)
+		c.trial, c.wait, c.rate = true, true, 0.95*delivered/(1-c.base)
 		if c.prior.rate != 0 {
 			c.rate = min(c.rate, 0.9*c.prior.rate)
 		}
@@ -40,6 +45,7 @@ func (c *congestion) update(loss, delivered float64) {
 		c.base = min(c.base, loss)
 		c.grow()
 	}
+	return false
 }
 
 // grow probes upwards: slowly near the rate that was found, faster beyond it.
@@ -48,7 +54,7 @@ func (c *congestion) grow() {
 		return
 	}
 	if c.rate < c.found*1.1 {
-		c.rate *= 1.01
+		c.rate *= 1.02
 	} else {
 		c.rate *= 1.1
 	}

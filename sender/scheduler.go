@@ -119,10 +119,14 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 		return false
 	}
 	m := s.members[r.Number]
-	if r.Serial <= m.report.Serial || m.state == protocol.ReceiverDone || m.state == protocol.ReceiverFailed {
+	if r.Serial <= m.report.Serial || r.AsOf > s.last || m.state == protocol.ReceiverDone || m.state == protocol.ReceiverFailed {
 		return false
 	}
+	back := m.state == protocol.ReceiverGone
 	m.update(now, r)
+	if back {
+		s.enlist()
+	}
 	o, lacks := s.objects[r.Object], m.lacks[r.Object]
 	if r.Object == protocol.ObjectImage {
 		m.lacks[protocol.ObjectManifest].RemoveRange(0, s.objects[0].n)
@@ -241,10 +245,14 @@ func (s *scheduler) proactive() float64 {
 	if s.parity >= 0 {
 		return s.parity
 	}
-	if s.loss < 0.002 {
+	loss := s.loss
+	if s.congestion.trial {
+		loss = s.congestion.base // the rest may be our own doing
+	}
+	if loss < 0.002 {
 		return 0
 	}
-	return s.loss / (1 - s.loss)
+	return loss / (1 - loss)
 }
 
 // flush returns the sequence for a FLUSH.
@@ -278,7 +286,12 @@ func (s *scheduler) tick(now time.Time) {
 	}
 	if len(losses) > 0 {
 		s.loss = median(smooth)
-		s.congestion.update(median(losses), median(rates))
+		if s.congestion.update(median(losses), median(rates)) {
+			for _, m := range s.alive {
+				m.loss = 0
+			}
+			s.loss = 0
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ type session struct {
 
 	counter                          uint64
 	announced, rostered, shown, idle time.Time
-	place                            int // first of the next roster page
+	page                             int // receivers in a roster page, as the MTU allows
 	buffer                           []byte
 	roster                           protocol.Roster
 }
@@ -115,6 +115,7 @@ func newSession(cfg Config) (*session, error) {
 		sched:   newScheduler(cfg.Source.Manifest(), symbol, cfg.Parity),
 		tx:      newTransmitter(id, conn, group, cfg.Source, symbol),
 		state:   protocol.SessionGathering, opened: time.Now(),
+		page:    protocol.RosterPlaces(cfg.Network.MTU()),
 	}
 	s.sched.congestion.rate = float64(cfg.Rate) / 8
 	s.sched.congestion.most = float64(cfg.Rate) / 8

@@ -20,7 +20,7 @@ func (s *session) tell(now time.Time) error {
 	}
 	if now.Sub(s.rostered) >= rosterEach && len(s.sched.members) > 0 {
 		s.rostered = now
-		for first := 0; first < len(s.sched.members); first += protocol.RosterPage {
+		for first := 0; first < len(s.sched.members); first += s.page {
 			s.sendRoster(first, s.group)
 		}
 	}
@@ -61,7 +61,7 @@ func (s *session) announce(now time.Time) error {
 func (s *session) sendRoster(first int, to netip.AddrPort) {
 	all := s.sched.members
 	s.roster = protocol.Roster{Session: s.id, Total: len(all), First: first, Places: s.roster.Places[:0]}
-	for _, m := range all[first:min(len(all), first+protocol.RosterPage)] {
+	for _, m := range all[first:min(len(all), first+s.page)] {
 		s.roster.Places = append(s.roster.Places, protocol.Place{
 			Number: m.number, State: m.state, Permille: s.permille(m),
 			Peer: netip.AddrPortFrom(m.address.Addr(), 0),
@@ -85,16 +85,16 @@ func (s *session) permille(m *member) uint16 {
 
 // acknowledge shows a receiver that its last report has arrived.
 func (s *session) acknowledge(n protocol.Number) {
-	s.sendRoster(int(n)/protocol.RosterPage*protocol.RosterPage, s.sched.members[n].address)
+	s.sendRoster(int(n)/s.page*s.page, s.sched.members[n].address)
 }
 
-// end announces the end of the session, three times in case one is lost.
+// end announces the end of the session, several times in case some are lost.
 func (s *session) end(err error) {
 	s.state = protocol.SessionEnded
 	if err != nil {
 		s.state, s.reason = protocol.SessionCancelled, protocol.Text(reason(err), protocol.MaxText)
 	}
-	for range 3 {
+	for range 5 {
 		if s.announce(time.Now()) != nil {
 			return
 		}

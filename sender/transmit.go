@@ -191,7 +191,7 @@ func burst(rate float64) float64 { return max(64<<10, rate/500) }
 // second (0: no limit), and if none, when.
 func (p *pacer) allow(now time.Time, rate float64, packet int) (n int, at time.Time) {
 	if rate == 0 {
-		p.last = now
+		p.last, p.tokens = now, 0
 		return 1 << 20, now
 	}
 	p.tokens = min(p.tokens+rate*now.Sub(p.last).Seconds(), burst(rate))
