@@ -21,6 +21,7 @@ type Target interface {
 	Zero(ctx context.Context, off, n int64) error
 	Flush() error
 	Finish() error
+	Held(off, n int64) bool // part of it is only in memory until Finish
 	ReadAt(p []byte, off int64) (int, error)
 }
 
@@ -147,27 +148,46 @@ func (p *pipeline) finish(ctx context.Context, verify bool, progress func(image.
 	})
 }
 
-// last reads back all but block 0, lets the disk be bootable, and reads back
-// block 0.
+// last reads back what is on the disk, lets it be bootable, and reads back what
+// was held in memory until then: the first block, and maybe the last.
 func (p *pipeline) last(ctx context.Context, verify bool, progress func(image.Progress)) error {
-	if verify {
-		if err := image.VerifyDisk(ctx, p.manifest, p.target, p.manifest.RawSize(), progress); err != nil {
-			return fmt.Errorf("reading back what was written: %w", err)
+	if !verify {
+		return p.target.Finish()
+	}
+	if err := image.VerifyDisk(ctx, p.manifest, p.target, p.manifest.RawSize(), progress); err != nil {
+		return fmt.Errorf("reading back what was written: %w", err)
+	}
+	var held []protocol.SBN
+	for _, s := range []protocol.SBN{0, protocol.SBN(p.manifest.Blocks() - 1)} {
+		if p.target.Held(int64(s)*protocol.BlockSize, int64(p.manifest.RawLen(s))) {
+			held = append(held, s)
 		}
 	}
-	if err := p.target.Finish(); err != nil || !verify {
+	if err := p.target.Finish(); err != nil {
 		return err
 	}
-	i, ok := p.manifest.Index(0)
-	if !ok {
-		return nil
+	for _, s := range held {
+		if err := p.readBack(s); err != nil {
+			return err
+		}
 	}
-	first := disk.AlignedBuffer(p.manifest.RawLen(0))
-	if _, err := p.target.ReadAt(first, 0); err != nil && err != io.EOF {
-		return fmt.Errorf("reading back the first block: %w", err)
+	return nil
+}
+
+// readBack checks one block of the finished disk.
+func (p *pipeline) readBack(s protocol.SBN) error {
+	n := p.manifest.RawLen(s)
+	// Direct reads want whole pages, up to the end of the disk.
+	raw := disk.AlignedBuffer(protocol.BlockSize)[:n]
+	if _, err := p.target.ReadAt(raw, int64(s)*protocol.BlockSize); err != nil && err != io.EOF {
+		return fmt.Errorf("reading back block %d: %w", s, err)
 	}
-	if image.Sum(first) != p.manifest.Digest(i) {
-		return errors.New("the disk's first block does not read back as it was written: replace the disk")
+	want := image.Sum(make([]byte, n))
+	if i, ok := p.manifest.Index(s); ok {
+		want = p.manifest.Digest(i)
+	}
+	if image.Sum(raw) != want {
+		return fmt.Errorf("block %d does not read back as it was written: replace the disk", s)
 	}
 	return nil
 }

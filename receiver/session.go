@@ -27,7 +27,7 @@ type Config struct {
 	ID      protocol.ReceiverID // of this machine and disk, the same after a restart
 	Name    string              // of this machine
 	Memory  int                 // bytes for blocks on their way to the disk; default 96 MiB, at least 16
-	Workers int                 // blocks decoded and written at once; default 2
+	Workers int                 // blocks decoded and written at once; default 4, which hides the latency of a disk
 	Verify  bool                // read the disk back before block 0 is written
 	Status  func(Status)        // called four times a second and at the end
 }
@@ -128,7 +128,9 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 		cfg.Memory = defaultMemory
 	}
 	cfg.Memory = max(cfg.Memory, leastMemory)
-	cfg.Workers = max(2, cfg.Workers)
+	if cfg.Workers <= 0 {
+		cfg.Workers = 4
+	}
 	if cfg.Status == nil {
 		cfg.Status = func(Status) {}
 	}

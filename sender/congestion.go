@@ -54,9 +54,9 @@ func (c *congestion) grow() {
 		return
 	}
 	if c.rate < c.found*1.1 {
-		c.rate *= 1.02
+		c.rate *= 1.01
 	} else {
-		c.rate *= 1.1
+		c.rate *= 1.05
 	}
 	if c.most != 0 {
 		c.rate = min(c.rate, c.most)

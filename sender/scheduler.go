@@ -22,7 +22,7 @@ const (
 	slots = 64
 
 	goneAfter   = 8 * time.Second // without a report
-	measureEach = 250 * time.Millisecond
+	measureEach = 100 * time.Millisecond
 )
 
 // scheduler decides what is sent next. It is a value without sockets or clock:
@@ -261,7 +261,7 @@ func (s *scheduler) flush() protocol.Seq {
 	return s.last
 }
 
-// tick notes who is gone and, four times a second, what the network loses.
+// tick notes who is gone and, ten times a second, what the network loses.
 func (s *scheduler) tick(now time.Time) {
 	gone := false
 	for _, m := range s.alive {

@@ -115,7 +115,7 @@ func newSession(cfg Config) (*session, error) {
 		sched:   newScheduler(cfg.Source.Manifest(), symbol, cfg.Parity),
 		tx:      newTransmitter(id, conn, group, cfg.Source, symbol),
 		state:   protocol.SessionGathering, opened: time.Now(),
-		page:    protocol.RosterPlaces(cfg.Network.MTU()),
+		page: protocol.RosterPlaces(cfg.Network.MTU()),
 	}
 	s.sched.congestion.rate = float64(cfg.Rate) / 8
 	s.sched.congestion.most = float64(cfg.Rate) / 8

@@ -1,0 +1,180 @@
+// Package room tests the program itself in the lab: one sender and its
+// receivers as processes, each in a namespace of its own, over real sockets to
+// real files.
+package room
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pxecast/pxecast/bench/lab"
+)
+
+// program is the path of the pxecast built for this test run.
+var program string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "pxecast-room-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = filepath.Join(folder, "pxecast")
+	build := exec.Command("go", "build", "-o", program, "github.com/pxecast/pxecast/cmd/pxecast")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building pxecast: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// room is a lab with a sender at host 0 and receivers at the others.
+type room struct {
+	*testing.T
+	ctx    context.Context
+	lab    *lab.Lab
+	folder string
+	home   []string // environment of every process
+}
+
+func newRoom(t *testing.T, receivers int) *room {
+	t.Helper()
+	if err := lab.Available(); err != nil {
+		t.Skipf("needs a lab: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	t.Cleanup(cancel)
+	l, err := lab.New(ctx, lab.Config{Hosts: receivers + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	folder := t.TempDir()
+	return &room{T: t, ctx: ctx, lab: l, folder: folder, home: append(os.Environ(),
+		"PXECAST_CACHE="+filepath.Join(folder, "cache"), "PXECAST_KEY="+filepath.Join(folder, "key"))}
+}
+
+// process is a pxecast at one host.
+type process struct {
+	cmd    *exec.Cmd
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+	done   chan struct{}
+	err    error
+	begun  time.Time
+	took   time.Duration
+}
+
+func (r *room) start(host int, args ...string) *process {
+	r.Helper()
+	p := &process{done: make(chan struct{}), begun: time.Now()}
+	p.cmd = r.lab.Host(host).Command(r.ctx, program, args...)
+	p.cmd.Env = r.home
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		r.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		p.took = time.Since(p.begun)
+		close(p.done)
+	}()
+	return p
+}
+
+// code waits for the process and returns its exit code.
+func (p *process) code() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// rss returns the most memory that the process had resident, in bytes.
+func (p *process) rss() int64 {
+	<-p.done
+	return p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+}
+
+// record is the last line of --json.
+type record struct {
+	Event       string  `json:"event"`
+	Error       string  `json:"error"`
+	PackedBytes int64   `json:"packed_bytes"`
+	SentPackets int64   `json:"sent_packets"`
+	SentBytes   int64   `json:"sent_bytes"`
+	RepairBytes int64   `json:"repair_bytes"`
+	Seconds     float64 `json:"seconds"`
+	Lost        int64   `json:"packets_lost"`
+	Shed        int64   `json:"blocks_shed"`
+	Rate        float64 `json:"mb_per_s"`
+	Receivers   []struct {
+		State string  `json:"state"`
+		Error string  `json:"error"`
+		Rate  float64 `json:"mb_per_s"`
+		Lost  int64   `json:"packets_lost"`
+		Shed  int64   `json:"blocks_shed"`
+	} `json:"receivers"`
+}
+
+// last parses the last line that the process wrote.
+func (r *room) last(p *process) (v record) {
+	r.Helper()
+	<-p.done
+	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
+		r.Fatalf("last line %q: %v\n%s", lines[len(lines)-1], err, p.stderr.String())
+	}
+	return v
+}
+
+// disk returns the path of receiver i's image file.
+func (r *room) disk(i int) string { return filepath.Join(r.folder, fmt.Sprintf("disk%d", i)) }
+
+// send starts the sender; receive starts the receiver at host i.
+func (r *room) send(image string, args ...string) *process {
+	return r.start(0, append([]string{"send", image, "--json", "--interface", "eth0"}, args...)...)
+}
+
+func (r *room) receive(i int, args ...string) *process {
+	return r.start(i, append([]string{"receive", "--disk", r.disk(i), "--trust", "any", "--yes", "--json", "--interface", "eth0"}, args...)...)
+}
+
+// noise writes size incompressible bytes to a file.
+func (r *room) noise(name string, size int64) string {
+	r.Helper()
+	path := filepath.Join(r.folder, name)
+	f, err := os.Create(path)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := io.CopyN(f, rand.NewChaCha8([32]byte{1}), size); err != nil {
+		r.Fatal(err)
+	}
+	return path
+}
+
+// same checks that a disk holds the image, sparse ones by their extents.
+func (r *room) same(image, disk string) {
+	r.Helper()
+	if out, err := exec.CommandContext(r.ctx, "cmp", image, disk).CombinedOutput(); err != nil {
+		r.Errorf("%s: %s", disk, out)
+	}
+}
