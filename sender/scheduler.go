@@ -21,8 +21,7 @@ const (
 	// and as many that were finished by it, which small blocks are at once.
 	slots = 64
 
-	goneAfter   = 8 * time.Second // without a report
-	measureEach = 100 * time.Millisecond
+	goneAfter = 8 * time.Second // without a report
 )
 
 // scheduler decides what is sent next. It is a value without sockets or clock:
@@ -43,7 +42,8 @@ type scheduler struct {
 	loss       float64 // median of the members'
 	congestion congestion
 	measured   time.Time
-	packet     int // bytes of a full datagram
+	sampled    protocol.Seq // sent when it was measured
+	packet     int          // bytes of a full datagram
 }
 
 func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler {
@@ -261,7 +261,7 @@ func (s *scheduler) flush() protocol.Seq {
 	return s.last
 }
 
-// tick notes who is gone and, ten times a second, what the network loses.
+// tick notes who is gone and, now and then, what the network loses.
 func (s *scheduler) tick(now time.Time) {
 	gone := false
 	for _, m := range s.alive {
@@ -273,10 +273,14 @@ func (s *scheduler) tick(now time.Time) {
 	if gone {
 		s.enlist()
 	}
-	if now.Sub(s.measured) < max(measureEach, 3*s.interval()) {
-		return
+	if dt := now.Sub(s.measured); dt >= 3*s.interval() && (s.last-s.sampled >= sample || dt >= sampleTime) {
+		s.measure(now, dt)
 	}
-	s.measured = now
+}
+
+// measure takes stock of what the network lost since the last time.
+func (s *scheduler) measure(now time.Time, dt time.Duration) {
+	s.measured, s.sampled = now, s.last
 	var losses, smooth, rates []float64
 	for _, m := range s.alive {
 		if loss, rate, ok := m.measure(now); ok {
@@ -284,14 +288,15 @@ func (s *scheduler) tick(now time.Time) {
 			smooth = append(smooth, m.loss)
 		}
 	}
-	if len(losses) > 0 {
-		s.loss = median(smooth)
-		if s.congestion.update(median(losses), median(rates)) {
-			for _, m := range s.alive {
-				m.loss = 0
-			}
-			s.loss = 0
+	if len(losses) == 0 {
+		return
+	}
+	s.loss = median(smooth)
+	if s.congestion.update(dt, median(losses), median(rates)) {
+		for _, m := range s.alive {
+			m.loss = 0
 		}
+		s.loss = 0
 	}
 }
 

@@ -184,8 +184,11 @@ type pacer struct {
 	last   time.Time
 }
 
-// burst is what may go at once at a given rate: a train, or two milliseconds.
-func burst(rate float64) float64 { return max(64<<10, rate/500) }
+// burst is what may go at once at a given rate: a train, or two milliseconds,
+// and always some datagrams, however large.
+func burst(rate float64, packet int) float64 {
+	return max(64<<10, 4*float64(packet+wireOverhead), rate/500)
+}
 
 // allow returns how many datagrams of packet bytes may go now at rate bytes a
 // second (0: no limit), and if none, when.
@@ -194,10 +197,10 @@ func (p *pacer) allow(now time.Time, rate float64, packet int) (n int, at time.T
 		p.last, p.tokens = now, 0
 		return 1 << 20, now
 	}
-	p.tokens = min(p.tokens+rate*now.Sub(p.last).Seconds(), burst(rate))
+	p.tokens = min(p.tokens+rate*now.Sub(p.last).Seconds(), burst(rate, packet))
 	p.last = now
 	n = int(p.tokens / float64(packet+wireOverhead))
-	if train := int(min(burst(rate)/2, 32<<10)) / packet; n < max(1, train) {
+	if train := int(min(burst(rate, packet)/2, 32<<10)) / packet; n < max(1, train) {
 		missing := float64(max(1, train)*(packet+wireOverhead)) - p.tokens
 		return 0, now.Add(time.Duration(missing/rate*1e9) + time.Microsecond)
 	}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/trust"
+	"github.com/pxecast/pxecast/receiver"
+)
+
+// offers are the open sessions that were heard, by what they are to us.
+type offers struct {
+	trusted []receiver.Heard // what we want, from a sender we know
+	unknown []receiver.Heard // what we want, from a sender we do not know
+	other   []receiver.Heard // other images
+}
+
+// leastPrefix is how many digits of an image ID name it.
+const leastPrefix = 4
+
+// sortOffers sorts what was heard. want is the name of an image or the first
+// digits of its ID, "" for any. A sender can take any name, so what an unknown
+// one offers never hides what a known one does.
+func sortOffers(heard []receiver.Heard, want string, ring *trust.Keyring) offers {
+	var o offers
+	for _, h := range heard {
+		switch {
+		case h.State.Over():
+		case !matches(&h, want):
+			o.other = append(o.other, h)
+		case ring.Accepts(h.Key()):
+			o.trusted = append(o.trusted, h)
+		default:
+			o.unknown = append(o.unknown, h)
+		}
+	}
+	return o
+}
+
+func matches(h *receiver.Heard, want string) bool {
+	return want == "" || strings.EqualFold(h.Name, want) ||
+		len(want) >= leastPrefix && strings.HasPrefix(h.Image().String(), strings.ToLower(want))
+}
+
+// offerLine describes a session to people who choose.
+func offerLine(h *receiver.Heard) string {
+	return screen.Safe(fmt.Sprintf("%s  %s  image ID %s  from %s  fingerprint %s",
+		h.Name, screen.Bytes(h.RawSize), h.Image().Short(), h.Report.Addr(), h.Key().Fingerprint()))
+}
+
+func offerList(all []receiver.Heard) string {
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = offerLine(&all[i])
+	}
+	return strings.Join(texts, "; ")
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"strconv"
+
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/protocol"
+	"github.com/pxecast/pxecast/receiver"
+	"github.com/pxecast/pxecast/sender"
+)
+
+// The JSON that --json prints, one object a line. docs/json.md describes it;
+// fields are added there and never change their meaning.
+
+// laneBlocks counts blocks by the way they came.
+type laneBlocks struct {
+	Multicast uint32 `json:"multicast"`
+	Peer      uint32 `json:"peer"`
+	TFTP      uint32 `json:"tftp"`
+}
+
+// machine is one receiver.
+type machine struct {
+	ID           string     `json:"id"`
+	Name         string     `json:"name"`
+	Address      string     `json:"address"`
+	State        string     `json:"state"`
+	Error        *string    `json:"error"`
+	Seconds      float64    `json:"seconds"`
+	BytesWritten uint64     `json:"bytes_written"`
+	MBPerS       float64    `json:"mb_per_s"`
+	PacketsLost  uint64     `json:"packets_lost"`
+	BlocksShed   uint32     `json:"blocks_shed"`
+	Lanes        laneBlocks `json:"lanes"`
+}
+
+// traffic is what a sender has sent.
+type traffic struct {
+	SentPackets uint64 `json:"sent_packets"`
+	SentBytes   uint64 `json:"sent_bytes"`
+	RepairBytes uint64 `json:"repair_bytes"`
+}
+
+type packingEvent struct {
+	Event       string `json:"event"` // "packing"
+	InBytes     int64  `json:"in_bytes"`
+	InTotal     *int64 `json:"in_total"`
+	RawBytes    int64  `json:"raw_bytes"`
+	PackedBytes int64  `json:"packed_bytes"`
+}
+
+type sendStatusEvent struct {
+	Event string `json:"event"` // "status"
+	State string `json:"state"`
+	traffic
+	Loss      float64   `json:"loss"`
+	Receivers []machine `json:"receivers"`
+}
+
+type receiverEvent struct {
+	Event string `json:"event"` // "receiver"
+	machine
+}
+
+type summaryEvent struct {
+	Event       string  `json:"event"` // "summary"
+	ImageID     *string `json:"image_id"`
+	RawBytes    int64   `json:"raw_bytes"`
+	PackedBytes int64   `json:"packed_bytes"`
+	traffic
+	Seconds   float64   `json:"seconds"`
+	Error     *string   `json:"error"`
+	Receivers []machine `json:"receivers"`
+}
+
+// ownEvent is what a receiver says of itself: "status", "done" or "failed".
+type ownEvent struct {
+	Event    string  `json:"event"`
+	ImageID  *string `json:"image_id"`
+	RawBytes int64   `json:"raw_bytes"`
+	machine
+}
+
+// events prints objects when --json asks for them.
+type events struct {
+	encoder *json.Encoder // nil: prints nothing
+}
+
+func newEvents(on bool, f *os.File) *events {
+	if !on {
+		return &events{}
+	}
+	return &events{json.NewEncoder(f)}
+}
+
+func (e *events) on() bool { return e.encoder != nil }
+
+// print writes one event. One that can't be written has no reader: the work
+// goes on.
+func (e *events) print(event any) {
+	if e.on() {
+		e.encoder.Encode(event)
+	}
+}
+
+// object prints the one object that is a command's whole answer.
+func (p *program) object(v any) error { return json.NewEncoder(p.out).Encode(v) }
+
+// orNull returns null for an empty text.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func idText(id image.ID) *string {
+	if id == (image.ID{}) {
+		return nil
+	}
+	s := id.String()
+	return &s
+}
+
+// counted fills in what a receiver's counters say after a time in seconds.
+func (m *machine) counted(n *protocol.Counters, seconds float64) {
+	m.Seconds, m.BytesWritten = millis(seconds), n.Written
+	if seconds > 0 {
+		m.MBPerS = millis(float64(n.Written) / 1e6 / seconds)
+	}
+	m.PacketsLost, m.BlocksShed = n.Lost, n.Shed
+	m.Lanes = laneBlocks{n.Lanes[0], n.Lanes[1], n.Lanes[2]}
+}
+
+// millis rounds to three digits after the point.
+func millis(f float64) float64 { return math.Round(f*1000) / 1000 }
+
+func receiverIDText(id protocol.ReceiverID) string {
+	const digits = 16
+	s := strconv.FormatUint(uint64(id), 16)
+	return "0000000000000000"[:digits-len(s)] + s
+}
+
+// machineOf describes a receiver as the sender sees it.
+func machineOf(r *sender.ReceiverStatus) machine {
+	m := machine{ID: receiverIDText(r.ID), Name: r.Name, Address: r.Address, State: r.State.String(), Error: orNull(r.Error)}
+	m.counted(&r.Counters, r.Seconds)
+	return m
+}
+
+func machinesOf(all []sender.ReceiverStatus) []machine {
+	list := make([]machine, len(all)) // never null in JSON
+	for i := range all {
+		list[i] = machineOf(&all[i])
+	}
+	return list
+}
+
+func trafficOf(t sender.Traffic) traffic { return traffic{t.Packets, t.Bytes, t.RepairBytes} }
+
+// ownEventOf describes this receiver.
+func ownEventOf(event string, id protocol.ReceiverID, address string, st *receiver.Status) ownEvent {
+	e := ownEvent{Event: event, ImageID: idText(st.ImageID), RawBytes: st.RawSize}
+	e.machine = machine{ID: receiverIDText(id), Name: hostname(), Address: address, State: st.State.String()}
+	e.counted(&st.Counters, st.Seconds)
+	return e
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/protocol"
+	"github.com/pxecast/pxecast/sender"
+)
+
+// finalMachine describes a receiver when all is over: done, failed or gone.
+// why is what ended a session before the receiver did.
+func finalMachine(r *sender.ReceiverStatus, why string) machine {
+	m := machineOf(r)
+	if !r.State.Over() {
+		m.State = protocol.ReceiverFailed.String()
+		if m.Error == nil && why != "" {
+			m.Error = orNull("not finished: " + why)
+		}
+	}
+	if m.Error == nil && r.State != protocol.ReceiverDone {
+		m.Error = orNull("no reason given")
+	}
+	return m
+}
+
+// machineName returns what people call a receiver.
+func machineName(r *sender.ReceiverStatus) string {
+	if r.Name != "" {
+		return screen.Safe(r.Name)
+	}
+	return r.Address
+}
+
+func summaryOf(st *sender.Status, err error) summaryEvent {
+	e := summaryEvent{
+		Event: "summary", ImageID: idText(st.ImageID), RawBytes: st.RawSize, PackedBytes: st.Packed,
+		traffic: trafficOf(st.Traffic), Seconds: millis(sendingSeconds(st)), Receivers: []machine{},
+	}
+	why := ""
+	if err != nil {
+		why = oneLine(err)
+		e.Error = &why
+	}
+	for i := range st.Receivers {
+		e.Receivers = append(e.Receivers, finalMachine(&st.Receivers[i], why))
+	}
+	return e
+}
+
+// sendingSeconds returns the time from the start of sending to the end of the
+// last receiver.
+func sendingSeconds(st *sender.Status) float64 {
+	last := 0.0
+	for _, r := range st.Receivers {
+		late := max(0, r.Joined.Sub(st.Started).Seconds())
+		last = max(last, late+r.Seconds)
+	}
+	return last
+}
+
+// showTable prints how it went for each receiver: on standard output, unless
+// that is for JSON.
+func (s *sending) showTable(st *sender.Status, err error) {
+	if len(st.Receivers) == 0 {
+		return
+	}
+	var out *os.File = s.p.out
+	if s.event.on() {
+		out = s.p.err
+	}
+	why := ""
+	if err != nil {
+		why = oneLine(err)
+	}
+	for _, l := range resultTable(st, why) {
+		fmt.Fprintln(out, l)
+	}
+}
+
+func resultTable(st *sender.Status, why string) []string {
+	t := screen.Table{Columns: []screen.Column{{Name: "MACHINE"}, {Name: "ADDRESS"}, {Name: "STATE"}, {Name: "SECONDS", Right: true},
+		{Name: "MB/S", Right: true}, {Name: "LOST", Right: true}, {Name: "HEALED", Right: true}, {Name: "SHED", Right: true}, {Name: "REASON"}}}
+	for i := range st.Receivers {
+		r := &st.Receivers[i]
+		m := finalMachine(r, why)
+		reason := ""
+		if m.Error != nil {
+			reason = screen.Safe(*m.Error)
+		}
+		t.Rows = append(t.Rows, []string{machineName(r), r.Address, m.State, fmt.Sprintf("%.1f", m.Seconds),
+			fmt.Sprintf("%.1f", m.MBPerS), fmt.Sprint(m.PacketsLost), fmt.Sprint(r.Counters.Repaired), fmt.Sprint(m.BlocksShed), reason})
+	}
+	lines := t.Lines()
+	return append(lines, fmt.Sprintf("sent %s in %d packets in %.1f s; %s of it again or as parity; packed image %s, raw %s",
+		screen.Bytes(st.Traffic.Bytes), st.Traffic.Packets, sendingSeconds(st), screen.Bytes(st.Traffic.RepairBytes),
+		screen.Bytes(st.Packed), screen.Bytes(st.RawSize)))
+}
