@@ -22,6 +22,10 @@ type member struct {
 	lacks                [2]*blockset.Set
 	told                 [2]bool // lacks is what it said, not a guess
 
+	held    float64       // share of the time that the room waits for it alone
+	overrun time.Time     // not waited for until then
+	penalty time.Duration // for how long it was not, the last time
+
 	asOf   protocol.Seq // as of the latest report
 	asOfAt time.Time
 	pace   float64           // packets a second that asOf moves by
@@ -76,17 +80,16 @@ func (m *member) measure(now time.Time) (loss float64, rate float64, ok bool) {
 	return loss, rate, true
 }
 
-// limits returns the highest sequence that the member can take without its
-// socket overflowing (any), and the highest at which blocks new to it can begin
-// (begin). Between reports it is taken to go on as it did.
-func (m *member) limits(now time.Time, interval time.Duration, packet int) (anySeq, beginSeq protocol.Seq) {
-	dt := min(now.Sub(m.asOfAt), 2*interval).Seconds()
+// limit returns the highest sequence that the member can take without its
+// socket overflowing, and the highest at which blocks new to it can begin.
+// Between reports that are far apart it is taken to go on as it did.
+func (m *member) limit(now time.Time, interval time.Duration, packet int) limit {
 	at := float64(m.asOf)
 	if interval > 4*minInterval {
-		at += m.pace * dt
+		at += m.pace * min(now.Sub(m.asOfAt), 2*interval).Seconds()
 	}
 	socket := float64(m.report.Buffer) * 1024 / 2 / float64(packet)
 	// Blocks that began but of which nothing arrived yet hold no memory there.
 	room := max(0, float64(m.report.Room)*1024-interleave*protocol.BlockSize) / float64(packet)
-	return protocol.Seq(at + max(socket, minWindow)), protocol.Seq(at + room)
+	return limit{all: protocol.Seq(at + max(socket, minWindow)), begin: protocol.Seq(at + room)}
 }

@@ -1,35 +1,35 @@
 package sender
 
 import (
-	"slices"
 	"time"
 
 	"github.com/pxecast/pxecast/protocol"
 )
 
 // window is the flow control: how far the sender may run ahead of what the
-// receivers have taken. It waits for the body of the group as long as it must
-// and for its slowest third only a little, so that one bad machine never drags
-// the room.
+// receivers have taken. It waits for all that keep up more or less, because
+// what they would shed or lose is sent again to everybody; but not for one
+// that would hold up the room: that is overrun, and gets its blocks later.
 type window struct {
-	// credit is how long the body may still wait for the slowest third. It
-	// grows by patience of the time that passes.
-	credit  time.Duration
 	last    time.Time
-	waiting bool // for the slowest third alone, since last
-	anys    []protocol.Seq
-	begins  []protocol.Seq
+	slow    []*member // that alone held us back at the last decision
+	present []*member // scratch
 }
 
 const (
-	// patience is the share of its time that the body waits for its slowest
-	// third: less than the 5 % that anybody would notice.
-	patience    = 0.03
-	mostCredit  = 250 * time.Millisecond
-	minWindow   = 128                    // datagrams in flight to any receiver, however small its buffer
-	silentAfter = 300 * time.Millisecond // without a report: not waited for any more
-	deafAfter   = time.Second            // without a datagram: not waited for any more
-	minInterval = 20 * time.Millisecond  // between reports of one receiver
+	// heldMost is the share of the sender's time for which one member may be
+	// what all the others wait for: then it takes half again as long as they.
+	heldMost = 0.35
+	heldTime = time.Second // over which that share is smoothed
+
+	// overrunFirst is how long a member that held us back is not waited for;
+	// each time twice as long as the last.
+	overrunFirst = 20 * time.Second
+
+	minWindow   = 128                   // datagrams in flight to any receiver, however small its buffer
+	silentAfter = time.Second           // without a report: not waited for any more
+	deafAfter   = time.Second           // without a datagram: not waited for any more
+	minInterval = 20 * time.Millisecond // between reports of one receiver
 )
 
 // limit is how far the sender may go now.
@@ -40,41 +40,61 @@ type limit struct {
 
 const unlimited = ^protocol.Seq(0)
 
+func (l limit) allows(next protocol.Seq) bool { return l.all >= next && l.begin >= next }
+
+func (l limit) and(m limit) limit { return limit{min(l.all, m.all), min(l.begin, m.begin)} }
+
 // limit decides from the members that still want something; next is the
 // sequence that would be sent now.
 func (w *window) limit(now time.Time, members []*member, interval time.Duration, packet int, next protocol.Seq) limit {
-	w.anys, w.begins = w.anys[:0], w.begins[:0]
+	w.blame(now, members)
+	w.present = w.present[:0]
+	overrun := 0
 	for _, m := range members {
 		if m.state > protocol.ReceiverReceiving || m.absent(now, interval, next-1) {
 			continue
 		}
-		a, b := m.limits(now, interval, packet)
-		w.anys, w.begins = append(w.anys, a), append(w.begins, b)
+		w.present = append(w.present, m)
+		if now.Before(m.overrun) {
+			overrun++
+		}
 	}
-	dt := now.Sub(w.last)
-	if w.last.IsZero() {
-		w.credit, dt = mostCredit, 0
+	few := len(w.present) / 3
+	l := limit{unlimited, unlimited}
+	for _, m := range w.present {
+		if now.Before(m.overrun) && overrun <= few {
+			continue
+		}
+		own := m.limit(now, interval, packet)
+		l = l.and(own)
+		if !own.allows(next) {
+			w.slow = append(w.slow, m)
+		}
 	}
-	w.last = now
-	w.credit = min(w.credit+time.Duration(float64(dt)*patience), mostCredit)
-	if w.waiting {
-		w.credit -= min(dt, w.credit)
+	// What holds back more than a third of the room is the room's own pace.
+	if len(w.slow)+overrun > few {
+		w.slow = w.slow[:0]
 	}
-	w.waiting = false
-	if len(w.anys) == 0 {
-		return limit{unlimited, unlimited}
-	}
-	slices.Sort(w.anys)
-	slices.Sort(w.begins)
-	slowest, body := limit{w.anys[0], w.begins[0]}, limit{w.anys[len(w.anys)/3], w.begins[len(w.begins)/3]}
-	if slowest.allows(next) || !body.allows(next) {
-		return slowest
-	}
-	if w.credit > 0 {
-		w.waiting = true
-		return slowest
-	}
-	return body
+	return l
 }
 
-func (l limit) allows(next protocol.Seq) bool { return l.all >= next && l.begin >= next }
+// blame brings each member's share of the time up to date that it alone, or
+// with few others, has held us back; who has for too long is overrun.
+func (w *window) blame(now time.Time, members []*member) {
+	dt := now.Sub(w.last)
+	if w.last.IsZero() {
+		dt = 0
+	}
+	w.last = now
+	part := min(1, float64(dt)/float64(heldTime))
+	for _, m := range members {
+		m.held -= m.held * part
+	}
+	for _, m := range w.slow {
+		if m.held += part; m.held > heldMost {
+			m.penalty = max(overrunFirst, 2*m.penalty)
+			m.overrun, m.held = now.Add(m.penalty), 0
+		}
+	}
+	w.slow = w.slow[:0]
+}
