@@ -139,6 +139,6 @@ func spaceError(err error, name, dir string, written, need int64) error {
 	if need > written {
 		sizes += fmt.Sprintf(" of about %d MiB", need>>20)
 	}
-	return fmt.Errorf("no room in %s to pack image %s%s: free some, or set %s to a folder with more room: %w",
+	return fmt.Errorf("no room in %s to pack image %s%s: free some, or choose a folder with more room (--output, %s): %w",
 		dir, name, sizes, CacheVariable, err)
 }

@@ -361,6 +361,40 @@ func TestPackOnFullDisk(t *testing.T) {
 	}
 }
 
+// A full disk ends a pack that waits for a pipe, with its own error.
+func TestPackOnFullDiskFromPipe(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a small file system needs root")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("cannot mount a tmpfs: %v", err)
+	}
+	defer unix.Unmount(dir, 0)
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	result := make(chan error, 1)
+	go func() {
+		_, err := Pack(t.Context(), fifo, filepath.Join(dir, "out"), PackOptions{})
+		result <- err
+	}()
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close() // not before the pack has ended
+	// The fourth frame is the first to overflow the packer's buffer of 1 MiB;
+	// the reader has gone on to wait for a fifth block by then.
+	if _, err := w.Write(noise(1, 4*blockSize)); err != nil && !errors.Is(err, unix.EPIPE) {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // No slot, frame or digest is allocated per block.
 func TestPackAllocatesNothingPerBlock(t *testing.T) {
 	pack := func(blocks int) float64 {

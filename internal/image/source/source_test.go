@@ -286,3 +286,19 @@ func TestHoles(t *testing.T) {
 		t.Errorf("NextData = %d, %d, %v", start, end, err)
 	}
 }
+
+func FuzzHead(f *testing.F) {
+	for _, b := range compressed(f) {
+		f.Add(b[:min(len(b), headSize)])
+	}
+	f.Fuzz(func(t *testing.T, head []byte) {
+		head = head[:min(len(head), headSize)]
+		form, err := detect(head, true)
+		if inner, ierr := detect(head, false); ierr == nil && err == nil && inner != form {
+			t.Errorf("%v outside, %v inside", form, inner)
+		}
+		if d := xzDictionary(head); d < 0 || d > 4<<30 {
+			t.Errorf("dictionary of %d bytes", d)
+		}
+	})
+}
