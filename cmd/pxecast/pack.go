@@ -19,8 +19,8 @@ func (p *program) packCommand() *cli.Command {
 		Name: "pack", Usage: "pack an image for sending",
 		UsageText: "pxecast pack IMAGE [--output FILE] [--level fastest|default|better]", ArgsUsage: "IMAGE",
 		Description: "IMAGE is a disk image, raw or as gzip, xz, zstd, bzip2, qcow2, vmdk or vhdx, or - for\n" +
-			"standard input. Without --output it goes into the cache, where `send` finds it. What it\n" +
-			"prints is the path. A packed image is a plain .zst file: `zstd -dc FILE > DISK` restores it.\n\n" +
+			"standard input, which needs --output. Without it a file's packed image goes into the cache,\n" +
+			"where `send` finds it. What it prints is the path. A packed image is a plain .zst file: `zstd -dc FILE > DISK` restores it.\n\n" +
 			examples("pxecast pack lab.img.gz", "pxecast pack lab.qcow2 --output lab.img.zst --level better",
 				"ssh lab dd if=/dev/sda | pxecast pack - --output lab.img.zst"),
 		Flags: []cli.Flag{

@@ -87,7 +87,9 @@ func (p *program) newReceiving(c *cli.Context) (*receiving, error) {
 		return nil, cmdline.Usagef("--max-wait %v: give a time such as 10m", r.choice.patience)
 	}
 	if r.choice.explicit {
-		r.choice.ring, err = trust.ParseTrust(c.StringSlice("trust")...)
+		if r.choice.ring, err = trust.ParseTrust(c.StringSlice("trust")...); err != nil {
+			return nil, cmdline.Usagef("%v", err)
+		}
 	} else {
 		r.choice.ring, err = ownKeyring()
 	}

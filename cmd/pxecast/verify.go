@@ -48,7 +48,11 @@ func (p *program) verify(c *cli.Context) error {
 	} else if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "%s holds exactly %s: all %d blocks, %s, are right, image ID %s\n",
-		path, input, m.Blocks(), screen.Bytes(m.RawSize()), m.ID().Short())
+	beyond := ""
+	if rest := d.Info().Size - m.RawSize(); rest > 0 {
+		beyond = "; the " + screen.Bytes(rest) + " of disk behind it are not looked at"
+	}
+	_, err = fmt.Fprintf(p.out, "%s holds exactly %s: all %d blocks, %s, are right, image ID %s%s\n",
+		path, input, m.Blocks(), screen.Bytes(m.RawSize()), m.ID().Short(), beyond)
 	return err
 }

@@ -60,7 +60,7 @@ func (r *Keyring) addWord(word string) error {
 	}
 	key, err := ParsePublicKey(word)
 	if err != nil {
-		return fmt.Errorf("trust %q: %w", abridge(word), err)
+		return fmt.Errorf("trust %q: %w (a file of keys is named with a slash: ./FILE)", abridge(word), err)
 	}
 	return r.add(key, "")
 }

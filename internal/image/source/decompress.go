@@ -102,7 +102,7 @@ func (d *decoded) garbage(err error) bool {
 
 // errWindow: decoding would take more memory than a server should spend.
 var errWindow = fmt.Errorf("it needs more than %d MiB of memory to decompress: "+
-	"decompress it yourself and pipe it in (pxecast pack -)", maxWindow>>20)
+	"decompress it yourself and pipe it in (pxecast pack - --output FILE)", maxWindow>>20)
 
 // newXzReader decodes one or more xz streams with padding.
 //

@@ -59,7 +59,7 @@ var signatures = []signature{
 	{form: formOther, offset: 64, magic: "\x7f\x10\xda\xbe", what: "a VDI image", hint: convertHint},
 	{form: formOther, magic: "PK\x03\x04", what: "a zip archive", hint: "unpack it first"},
 	{form: formOther, magic: "7z\xbc\xaf\x27\x1c", what: "a 7-Zip archive", hint: "unpack it first"},
-	{form: formOther, magic: "\x04\x22\x4d\x18", what: "compressed by lz4", hint: "unpack it first: lz4 -dc IMAGE | pxecast pack -"},
+	{form: formOther, magic: "\x04\x22\x4d\x18", what: "compressed by lz4", hint: "unpack it first: lz4 -dc IMAGE | pxecast pack - --output FILE"},
 }
 
 const convertHint = "convert it first: qemu-img convert -O raw IMAGE disk.img"
@@ -111,7 +111,7 @@ func detect(head []byte, outer bool) (Form, error) {
 	for _, s := range signatures {
 		if s.form != formOther && s.damaged(head) || s.form == FormZstd && nearSkippable(head) {
 			return formOther, fmt.Errorf("looks like %v with a damaged or truncated header: copy or download it again "+
-				"(if it really is a raw image, compress it: gzip < IMAGE | pxecast pack -)", s.form)
+				"(if it really is a raw image, compress it: gzip < IMAGE | pxecast pack - --output FILE)", s.form)
 		}
 	}
 	return FormRaw, nil

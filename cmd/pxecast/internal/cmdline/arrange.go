@@ -5,7 +5,9 @@ package cmdline
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -38,6 +40,12 @@ func Arrange(app *cli.App, args []string) ([]string, error) {
 	if len(rest) == 0 {
 		return out, nil
 	}
+	if rest[0] == "help" { // a habit from other programs
+		if len(rest) == 1 {
+			return append(out, "--help"), nil
+		}
+		rest = []string{rest[1], "--help"}
+	}
 	c := app.Command(rest[0])
 	if c == nil {
 		return nil, unknownCommand(app, rest[0])
@@ -53,6 +61,7 @@ func Arrange(app *cli.App, args []string) ([]string, error) {
 // split sorts the words after the command into flags with their values and
 // arguments.
 func split(command string, defined []cli.Flag, words []string) (flags, positional []string, err error) {
+	given := map[cli.Flag]bool{}
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		switch {
@@ -64,17 +73,59 @@ func split(command string, defined []cli.Flag, words []string) (flags, positiona
 		case !known(defined, flagName(w)):
 			return nil, nil, unknownFlag(command, defined, w)
 		}
+		f := lookup(defined, flagName(w))
+		if err := once(f, given, command); err != nil {
+			return nil, nil, err
+		}
 		flags = append(flags, w)
-		if strings.Contains(w, "=") || isBool(defined, flagName(w)) {
-			continue
+		if _, value, ok := strings.Cut(w, "="); ok {
+			err = check(f, value)
+		} else if !isBool(defined, flagName(w)) {
+			i++
+			if i == len(words) || isFlag(words[i]) && known(defined, flagName(words[i])) {
+				return nil, nil, Usagef("%s needs a value: see `%s --help`", w, command)
+			}
+			flags = append(flags, words[i])
+			err = check(f, words[i])
 		}
-		i++
-		if i == len(words) || isFlag(words[i]) && known(defined, flagName(words[i])) {
-			return nil, nil, Usagef("%s needs a value: see `%s --help`", w, command)
+		if err != nil {
+			return nil, nil, err
 		}
-		flags = append(flags, words[i])
 	}
 	return flags, positional, nil
+}
+
+// once refuses a flag that is given a second time though it takes one value:
+// of two disks the user means one, and we can't tell which.
+func once(f cli.Flag, given map[cli.Flag]bool, command string) error {
+	if f == nil {
+		return nil
+	}
+	if _, many := f.(*cli.StringSliceFlag); given[f] && !many {
+		return Usagef("--%s is given twice: give it once, see `%s --help`", f.Names()[0], command)
+	}
+	given[f] = true
+	return nil
+}
+
+// check refuses a value that is not of the flag's kind, in words.
+func check(f cli.Flag, value string) (err error) {
+	want := ""
+	switch f.(type) {
+	case *cli.DurationFlag:
+		_, err = time.ParseDuration(value)
+		want = "a time with its unit, such as 30s or 10m"
+	case *cli.IntFlag:
+		_, err = strconv.Atoi(value)
+		want = "a whole number"
+	case *cli.BoolFlag:
+		_, err = strconv.ParseBool(value)
+		want = "nothing, true or false"
+	}
+	if err != nil {
+		return Usagef("--%s %q: give %s", f.Names()[0], value, want)
+	}
+	return nil
 }
 
 // isFlag reports whether a word is a flag; "-" alone is standard input.
@@ -91,15 +142,21 @@ func known(defined []cli.Flag, name string) bool {
 	return isHelp(name) || slices.ContainsFunc(defined, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
 }
 
-// isBool reports whether the flag takes no value.
-func isBool(defined []cli.Flag, name string) bool {
+// lookup returns the flag of that name, nil if there is none.
+func lookup(defined []cli.Flag, name string) cli.Flag {
 	for _, f := range defined {
 		if slices.Contains(f.Names(), name) {
-			_, ok := f.(*cli.BoolFlag)
-			return ok
+			return f
 		}
 	}
-	return isHelp(name)
+	return nil
+}
+
+// isBool reports whether the flag takes no value.
+func isBool(defined []cli.Flag, name string) bool {
+	f := lookup(defined, name)
+	_, ok := f.(*cli.BoolFlag)
+	return ok || f == nil && isHelp(name)
 }
 
 func unknownFlag(command string, defined []cli.Flag, w string) error {

@@ -15,7 +15,8 @@ func app() *cli.App {
 		Commands: []*cli.Command{
 			{Name: "send", Flags: []cli.Flag{
 				&cli.StringFlag{Name: "rate"}, &cli.BoolFlag{Name: "json"}, &cli.BoolFlag{Name: "no-gso"},
-				&cli.StringFlag{Name: "output", Aliases: []string{"o"}},
+				&cli.StringFlag{Name: "output", Aliases: []string{"o"}}, &cli.StringSliceFlag{Name: "trust"},
+				&cli.DurationFlag{Name: "wait"}, &cli.IntFlag{Name: "ttl"},
 			}},
 			{Name: "list"},
 		},
@@ -36,6 +37,10 @@ func TestArrange(t *testing.T) {
 		"send --help":                     "send --help --",
 		"send a.img -h":                   "send -h -- a.img",
 		"list":                            "list --",
+		"help":                            "--help",
+		"help send":                       "send --help --",
+		"send --trust a x --trust b":      "send --trust a --trust b -- x",
+		"send --wait 5s --ttl=3 x":        "send --wait 5s --ttl=3 -- x",
 		"":                                "",
 		"send a.img -- --json --unknown ": "send -- a.img --json --unknown",
 	} {
@@ -57,6 +62,10 @@ func TestArrangeRefuses(t *testing.T) {
 		"send a.img --colour=blue": "pxecast send has no flag --colour: see `pxecast send --help`",
 		"send a.img --rate":        "--rate needs a value: see `pxecast send --help`",
 		"send --rate --json a.img": "--rate needs a value: see `pxecast send --help`",
+		"send -o a x --output b":   "--output is given twice: give it once, see `pxecast send --help`",
+		"send --wait 5":            `--wait "5": give a time with its unit, such as 30s or 10m`,
+		"send --ttl=x":             `--ttl "x": give a whole number`,
+		"send --json=maybe":        `--json "maybe": give nothing, true or false`,
 		"list --rate 5M":           "pxecast list has no flag --rate: see `pxecast list --help`",
 	} {
 		_, err := Arrange(app(), append([]string{"pxecast"}, strings.Fields(in)...))
