@@ -25,6 +25,10 @@ type collector struct {
 	first     protocol.Seq // of this session
 	asOf      protocol.Seq // highest seen
 	announced protocol.Seq // highest that the sender signed for
+	since     struct {     // as it was when the last symbol came
+		asOf     protocol.Seq
+		received uint64
+	}
 }
 
 // collection is what the collector has of one object.
@@ -37,7 +41,7 @@ type collection struct {
 
 func newCollector(a *protocol.Announce, memoryLimit int) *collector {
 	c := &collector{symbolSize: a.SymbolSize, manifestSize: int64(a.ManifestSize), announced: a.Highest}
-	c.memory.limit = memoryLimit
+	c.memory.limit, c.since.asOf = memoryLimit, a.Highest
 	for i, size := range [...]int64{int64(a.ManifestSize), a.RawSize} {
 		n := protocol.Blocks(size)
 		c.objects[i] = collection{have: blockset.New(n), shed: blockset.New(n), open: map[protocol.SBN]*block{}}
@@ -49,6 +53,16 @@ func newCollector(a *protocol.Announce, memoryLimit int) *collector {
 // 10 Gb/s sends in ten seconds. One further ahead is forged; to believe it
 // would make all reports after it nonsense.
 const ahead = 1 << 24
+
+// hear takes the highest sequence number of an announcement, which is signed.
+// One that was seen and is out of reach even with the announcement a second
+// late was forged: the sender would ignore all reports that tell of it.
+func (c *collector) hear(highest protocol.Seq) {
+	c.announced = highest
+	if c.asOf > highest+ahead/8 {
+		c.asOf, c.first, c.since.asOf = highest, min(c.first, highest), min(c.since.asOf, highest)
+	}
+}
 
 // see counts a datagram's sequence number. It returns false for one that can't
 // be of this session.
@@ -74,12 +88,22 @@ func (c *collector) settle(overflow uint64) {
 	}
 }
 
+// cut reports whether symbols do not arrive though they are sent: since the
+// last one, more than a quarter of what was sent is missing. What came is
+// FLUSHes; with few of those lost, no symbol was sent.
+func (c *collector) cut() bool {
+	came := c.counters.Received - c.since.received
+	sent := uint64(max(c.asOf, c.announced, c.since.asOf) - c.since.asOf)
+	return sent > came && 3*(sent-came) > came+192
+}
+
 // accept takes one symbol. It returns the symbol's block when that is complete
 // with it; the block is then the caller's until release.
 func (c *collector) accept(d *protocol.Data) *block {
 	if !c.see(d.Seq) {
 		return nil
 	}
+	c.since.asOf, c.since.received = c.asOf, c.counters.Received
 	o := &c.objects[d.Object]
 	if int(d.SBN) >= o.have.Len() || o.have.Has(int(d.SBN)) {
 		return nil
@@ -93,14 +117,10 @@ func (c *collector) accept(d *protocol.Data) *block {
 		}
 		c.last = b
 	}
-	if d.FrameLen != b.frameLen || int(d.ESI) >= b.layout.N() || len(d.Symbol) != b.layout.Len(d.ESI) {
+	if d.FrameLen != b.frameLen || !fits(d, b.layout) {
 		return nil
 	}
-	if !b.add(d.ESI, d.Symbol, &c.memory) {
-		c.drop(o, b)
-		c.refuse(o, b.sbn)
-		return nil
-	}
+	b.add(d.ESI, d.Symbol)
 	if b.need() > 0 {
 		return nil
 	}
@@ -111,19 +131,46 @@ func (c *collector) accept(d *protocol.Data) *block {
 	return b
 }
 
-// refuse counts a block as shed, once until it is begun again.
-func (c *collector) refuse(o *collection, s protocol.SBN) {
-	if !o.shed.Has(int(s)) {
-		o.shed.Add(int(s))
-		c.counters.Shed++
-	}
+// fits reports whether d can be a symbol of a block of that layout.
+func fits(d *protocol.Data, l protocol.Layout) bool {
+	return int(d.ESI) < l.N() && len(d.Symbol) == l.Len(d.ESI)
 }
 
-// drop gives up an incomplete block.
-func (c *collector) drop(o *collection, b *block) {
-	delete(o.open, b.sbn)
-	c.last = nil
-	c.recycle(b)
+// begin opens the block that d belongs to. It returns nil for a symbol that
+// does not fit, for a block that the manifest contradicts, and for one that
+// memory has no room for: that is shed, which counts once until it is begun.
+func (c *collector) begin(o *collection, d *protocol.Data) *block {
+	layout := protocol.LayoutOf(d.FrameLen, c.symbolSize)
+	if !fits(d, layout) || !c.expects(d.Object, d.SBN, d.FrameLen) {
+		return nil
+	}
+	var buffer []byte
+	if n := layout.K * layout.Size; d.Object == protocol.ObjectManifest || n <= c.room() {
+		buffer = c.memory.get(n)
+	}
+	if buffer == nil {
+		if !o.shed.Has(int(d.SBN)) {
+			o.shed.Add(int(d.SBN))
+			c.counters.Shed++
+		}
+		return nil
+	}
+	o.shed.Remove(int(d.SBN))
+	b := c.unused()
+	*b = block{object: d.Object, sbn: d.SBN, frameLen: d.FrameLen, layout: layout, buffer: buffer, repairs: b.repairs[:0]}
+	o.open[d.SBN] = b
+	return b
+}
+
+// room returns the bytes that blocks of the image that are not begun may take.
+// Before the manifest is here they leave it half: none of them can be written,
+// and with all memory full of them it could never come.
+func (c *collector) room() int {
+	limit := c.memory.limit
+	if c.manifest == nil {
+		limit /= 2
+	}
+	return max(0, limit-c.memory.used)
 }
 
 // expects reports whether block s of an object has frames of that length, as
@@ -138,26 +185,6 @@ func (c *collector) expects(id protocol.Object, s protocol.SBN, frameLen int) bo
 	}
 	i, ok := c.manifest.Index(s)
 	return ok && c.manifest.FrameLen(i) == frameLen
-}
-
-// begin opens the block that d belongs to. It returns nil for a block that the
-// manifest contradicts, and for one that memory has no room for: that is shed.
-func (c *collector) begin(o *collection, d *protocol.Data) *block {
-	if !c.expects(d.Object, d.SBN, d.FrameLen) {
-		return nil
-	}
-	frameLen := d.FrameLen
-	layout := protocol.LayoutOf(frameLen, c.symbolSize)
-	buffer := c.memory.begin(layout.K * layout.Size)
-	if buffer == nil {
-		c.refuse(o, d.SBN)
-		return nil
-	}
-	o.shed.Remove(int(d.SBN))
-	b := c.unused()
-	*b = block{object: d.Object, sbn: d.SBN, frameLen: frameLen, layout: layout, buffer: buffer, repairs: b.repairs[:0]}
-	o.open[d.SBN] = b
-	return b
 }
 
 func (c *collector) unused() *block {
@@ -181,26 +208,35 @@ func (c *collector) release(b *block, ok bool) {
 
 func (c *collector) recycle(b *block) {
 	c.memory.put(b.buffer)
-	c.memory.put(b.spare)
-	b.buffer, b.spare = nil, nil
+	b.buffer = nil
 	c.blocks = append(c.blocks, b)
 }
 
 // learn takes over the manifest, once it is whole: zero blocks are had, and
-// blocks that it contradicts were never the image's.
-func (c *collector) learn(m *image.Manifest) {
-	c.manifest = m
+// blocks that it contradicts were never the image's. complete are the blocks of
+// the image that accept returned so far; learn returns those that stand.
+func (c *collector) learn(m *image.Manifest, complete []*block) []*block {
+	c.manifest, c.last = m, nil
 	o := &c.objects[protocol.ObjectImage]
+	complete = slices.DeleteFunc(complete, func(b *block) bool {
+		stands := c.expects(b.object, b.sbn, b.frameLen)
+		if !stands {
+			c.release(b, false)
+		}
+		return !stands
+	})
+	for s, b := range o.open {
+		if !c.expects(b.object, s, b.frameLen) {
+			delete(o.open, s)
+			c.recycle(b)
+		}
+	}
 	for _, r := range m.Runs() {
-		if r.Zero {
+		if r.Zero { // after the above: a zero block that was forged is had, too
 			o.have.AddRange(int(r.First), int(r.First)+int(r.Blocks))
 		}
 	}
-	for s, b := range o.open {
-		if !c.expects(protocol.ObjectImage, s, b.frameLen) {
-			c.drop(o, b)
-		}
-	}
+	return complete
 }
 
 // object returns the one whose deficits are to be reported: nothing can be

@@ -49,6 +49,7 @@ func Discover(ctx context.Context, network mcast.Network, each func(Heard)) erro
 			if errors.Is(err, net.ErrClosed) {
 				return err
 			}
+			time.Sleep(lookEach) // an error that stays must not spin
 			continue
 		}
 		for d := range b.Datagrams() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
@@ -16,12 +17,13 @@ import (
 func (s *session) datagram(d []byte) {
 	v, err := protocol.ParseData(d)
 	if err == nil {
-		if v.Session != s.heard.Session {
+		if v.Session != s.begun.Session {
 			return
 		}
 		if s.started.IsZero() {
 			s.started = time.Now()
 		}
+		s.symbols = true
 		if b := s.collector.accept(&v); b != nil {
 			s.place(b)
 		}
@@ -30,7 +32,7 @@ func (s *session) datagram(d []byte) {
 	if err != protocol.ErrType {
 		return
 	}
-	if f, err := protocol.ParseFlush(d); err == nil && f.Session == s.heard.Session {
+	if f, err := protocol.ParseFlush(d); err == nil && f.Session == s.begun.Session {
 		s.collector.see(f.Seq)
 	} else if err == protocol.ErrType {
 		s.roster(d)
@@ -52,7 +54,7 @@ func (s *session) place(b *block) {
 
 // manifestBlock copies a block of object 0 to its place.
 func (s *session) manifestBlock(b *block) {
-	frame, err := b.frame(s.coder, &s.rows)
+	frame, err := s.rebuilder.frame(b)
 	if err == nil {
 		copy(s.bytes[int64(b.sbn)*protocol.BlockSize:], frame)
 	}
@@ -76,17 +78,13 @@ func (s *session) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if m.RawSize() != s.heard.RawSize {
-		return fmt.Errorf("the manifest is of an image of %d bytes, announced were %d: nothing was written", m.RawSize(), s.heard.RawSize)
+	if m.RawSize() != s.begun.RawSize {
+		return fmt.Errorf("the manifest is of an image of %d bytes, announced were %d: nothing was written", m.RawSize(), s.begun.RawSize)
 	}
-	s.collector.learn(m)
+	held := s.collector.learn(m, s.held)
 	s.state = protocol.ReceiverReceiving
 	s.pipe.start(ctx, m, s.cfg.Workers)
-	for _, b := range s.held {
-		if ok := s.collector.expects(b.object, b.sbn, b.frameLen); !ok {
-			s.collector.release(b, false)
-			continue
-		}
+	for _, b := range held {
 		s.place(b)
 	}
 	s.held = nil
@@ -144,37 +142,44 @@ func (s *session) result(r result, now time.Time) error {
 func (s *session) control(ctx context.Context) {
 	b := mcast.NewBatch(2)
 	for {
-		err := s.conn.Read(b, time.Time{})
-		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
-			return
+		if err := s.conn.Read(b, time.Time{}); err != nil {
+			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+				return
+			}
+			time.Sleep(lookEach) // an error that stays must not spin
+			continue
 		}
 		for d, from := range b.Datagrams() {
-			if from != s.heard.Report {
-				continue
+			if from == s.begun.Report {
+				s.unicast(d)
 			}
-			h, err := protocol.ParseHeader(d)
-			if err != nil || h.Session != s.heard.Session {
-				continue
-			}
-			switch h.Type {
-			case protocol.TypeWelcome:
-				if w, signed, err := protocol.ParseWelcome(d); err == nil &&
-					(w.Status == protocol.WelcomeChallenge || s.verifyKey(signed, w.Signature)) {
-					s.tell(w)
-				}
-			case protocol.TypeRoster:
-				var r protocol.Roster
-				if protocol.ParseRoster(d, &r) == nil {
-					s.tell(r)
-				}
-			}
+		}
+	}
+}
+
+// unicast takes one datagram that the sender sent to us alone.
+func (s *session) unicast(d []byte) {
+	h, err := protocol.ParseHeader(d)
+	if err != nil || h.Session != s.begun.Session {
+		return
+	}
+	switch h.Type {
+	case protocol.TypeWelcome:
+		if w, signed, err := protocol.ParseWelcome(d); err == nil &&
+			(w.Status == protocol.WelcomeChallenge || s.verifyKey(signed, w.Signature)) {
+			s.tell(w)
+		}
+	case protocol.TypeRoster:
+		var r protocol.Roster
+		if protocol.ParseRoster(d, &r) == nil {
+			s.tell(r)
 		}
 	}
 }
 
 // announcement passes on what the discovery group says of our session.
 func (s *session) announcement(h Heard) {
-	if h.Session == s.heard.Session && h.PublicKey == s.heard.PublicKey {
+	if h.Session == s.begun.Session && h.PublicKey == s.begun.PublicKey {
 		s.tell(h)
 	}
 }
@@ -212,11 +217,13 @@ func (s *session) listen(now time.Time) error {
 }
 
 func (s *session) heardAgain(h Heard, now time.Time) error {
-	if h.ImageID != s.heard.ImageID || h.Data != s.heard.Data || h.Report != s.heard.Report {
-		return nil // not as it began: not ours
+	b := &s.begun
+	if h.Counter <= s.heard.Counter || h.ImageID != b.ImageID || h.Data != b.Data || h.Report != b.Report ||
+		h.SymbolSize != b.SymbolSize || h.RawSize != b.RawSize || h.PackedSize != b.PackedSize || h.ManifestSize != b.ManifestSize {
+		return nil // replayed, or not as it began: not ours
 	}
 	s.heard, s.heardAt = h, now
-	s.collector.announced = h.Highest
+	s.collector.hear(h.Highest)
 	if s.ending || s.state.Over() || !h.State.Over() {
 		return nil
 	}
@@ -231,6 +238,7 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 	if !ok || w.Receiver != s.cfg.ID || s.admitted {
 		return nil
 	}
+	delete(s.nonces, w.Nonce) // a second copy of an answer asks for nothing more
 	s.rtt = now.Sub(sentAt)
 	switch w.Status {
 	case protocol.WelcomeChallenge:
@@ -240,8 +248,7 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 		return fmt.Errorf("the session is full: %d machines are in it", protocol.MaxReceivers)
 	case protocol.WelcomeAdmitted:
 		s.admitted, s.number, s.cookie = true, w.Number, w.Cookie
-		s.dataAt, s.reportAt = now, now
-		clear(s.nonces)
+		s.dataAt, s.symbolAt, s.reportAt = now, now, now
 	}
 	return nil
 }
@@ -249,7 +256,7 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 // roster takes a page that everybody hears.
 func (s *session) roster(d []byte) {
 	var r protocol.Roster
-	if protocol.ParseRoster(d, &r) == nil && r.Session == s.heard.Session {
+	if protocol.ParseRoster(d, &r) == nil && r.Session == s.begun.Session {
 		s.places(&r)
 	}
 }
@@ -257,13 +264,17 @@ func (s *session) roster(d []byte) {
 // places sums up the room and looks for our own place: a sender that knows
 // how we ended needs no more reports.
 func (s *session) places(r *protocol.Roster) {
-	if r.First == 0 {
-		s.room = Room{Slowest: 1000}
+	if s.state.Over() && s.admitted {
+		s.acked = s.acked || slices.ContainsFunc(r.Places, func(p protocol.Place) bool { return p.Number == s.number && p.State == s.state })
 	}
+	if r.First == 0 {
+		s.room, s.counted = Room{Slowest: 1000}, 0
+	}
+	if r.First != s.counted {
+		return // a page was lost, or this one is for us alone
+	}
+	s.counted += len(r.Places)
 	for _, p := range r.Places {
-		if p.Number == s.number && p.State == s.state && s.state.Over() {
-			s.acked = s.admitted
-		}
 		switch p.State {
 		case protocol.ReceiverGone:
 			continue

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/pxecast/pxecast/internal/disk"
-	"github.com/pxecast/pxecast/internal/fec"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/protocol"
 )
@@ -96,27 +95,31 @@ func (p *pipeline) zeros(ctx context.Context) error {
 }
 
 // worker owns the buffers that one block at a time goes through.
+type worker struct {
+	rebuilder *rebuilder
+	decoder   *image.Decoder
+	raw       []byte
+}
+
 func (p *pipeline) worker(ctx context.Context) {
 	select {
 	case <-p.begun:
 	case <-ctx.Done():
 		return
 	}
-	coder, decoder := fec.NewCoder(), image.NewDecoder()
-	raw := disk.AlignedBuffer(protocol.BlockSize)
-	var rows [][]byte
+	w := worker{newRebuilder(), image.NewDecoder(), disk.AlignedBuffer(protocol.BlockSize)}
 	for {
 		select {
 		case b := <-p.work:
-			p.results <- result{block: b, err: p.block(b, coder, decoder, raw, &rows)}
+			p.results <- result{block: b, err: p.block(b, &w)}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (p *pipeline) block(b *block, c *fec.Coder, d *image.Decoder, raw []byte, rows *[][]byte) error {
-	frame, err := b.frame(c, rows)
+func (p *pipeline) block(b *block, w *worker) error {
+	frame, err := w.rebuilder.frame(b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDigest, err)
 	}
@@ -124,7 +127,7 @@ func (p *pipeline) block(b *block, c *fec.Coder, d *image.Decoder, raw []byte, r
 	if !ok {
 		return errDigest
 	}
-	raw, err = d.Decode(raw[:0], frame, p.manifest.RawLen(b.sbn))
+	raw, err := w.decoder.Decode(w.raw[:0], frame, p.manifest.RawLen(b.sbn))
 	if err != nil || image.Sum(raw) != p.manifest.Digest(i) {
 		return errDigest
 	}
@@ -151,6 +154,9 @@ func (p *pipeline) finish(ctx context.Context, verify bool, progress func(image.
 // last reads back what is on the disk, lets it be bootable, and reads back what
 // was held in memory until then: the first block, and maybe the last.
 func (p *pipeline) last(ctx context.Context, verify bool, progress func(image.Progress)) error {
+	if err := ctx.Err(); err != nil {
+		return err // a disk that we say failed must not boot
+	}
 	if !verify {
 		return p.target.Finish()
 	}

@@ -13,13 +13,13 @@ func (s *session) join(now time.Time) {
 		clear(s.nonces)
 	}
 	j := protocol.Join{
-		Session: s.heard.Session, Receiver: s.cfg.ID, Run: s.run,
+		Session: s.begun.Session, Receiver: s.cfg.ID, Run: s.run,
 		Nonce: s.random.Uint64(), Cookie: s.cookie, Name: s.cfg.Name,
 	}
 	s.nonces[j.Nonce] = now
 	if d, err := j.AppendBinary(s.buffer[:0]); err == nil {
 		s.buffer = d
-		s.conn.WriteTo(d, s.heard.Report) // lost or refused: comes again
+		s.conn.WriteTo(d, s.begun.Report) // lost or refused: comes again
 	}
 }
 
@@ -37,9 +37,9 @@ func (s *session) send(now time.Time) {
 	c.counters.Written = uint64(s.pipe.written.Load())
 	r := &s.report
 	*r = protocol.Report{
-		Session: s.heard.Session, Number: s.number, Cookie: s.cookie, Serial: r.Serial + 1,
+		Session: s.begun.Session, Number: s.number, Cookie: s.cookie, Serial: r.Serial + 1,
 		State: s.state, RTTMicro: uint32(min(s.rtt, time.Minute).Microseconds()),
-		Room: uint32(c.memory.room() >> 10), Buffer: uint32(s.data.BufferSize() >> 10),
+		Room: uint32(c.room() >> 10), Buffer: uint32(s.data.BufferSize() >> 10),
 		Collecting: uint32(len(c.objects[protocol.ObjectImage].open)), Queued: uint32(s.queued),
 		Counters: c.counters, Error: s.failure, Deficits: r.Deficits,
 	}
@@ -53,6 +53,6 @@ func (s *session) send(now time.Time) {
 	}
 	if d, err := r.AppendBinary(s.buffer[:0]); err == nil {
 		s.buffer = d
-		s.conn.WriteTo(d, s.heard.Report) // a lost report costs nothing
+		s.conn.WriteTo(d, s.begun.Report) // a lost report costs nothing
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pxecast/pxecast/internal/fec"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/trust"
@@ -36,7 +35,7 @@ const (
 	defaultMemory = 96 << 20
 	leastMemory   = 16 << 20
 
-	joinEach   = 100 * time.Millisecond
+	joinEach   = 250 * time.Millisecond
 	statusEach = 250 * time.Millisecond
 
 	// silence is how long the sender may say nothing, or its data not come,
@@ -71,8 +70,12 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 		}
 	})
 	readers.Go(func() { s.control(hearing) })
-	err = s.loop(ctx)
-	s.ended = time.Now()
+	if err = s.loop(ctx); s.state == protocol.ReceiverDone {
+		err = nil // whatever came while the last report was repeated
+	}
+	if s.ended.IsZero() {
+		s.ended = time.Now()
+	}
 	s.close(err)
 	cancel(err)
 	deaf()
@@ -89,15 +92,15 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 type session struct {
 	cfg       Config
 	run       uint64
-	heard     Heard
+	begun     Heard // as Run was given it; does not change, so any goroutine may read it
+	heard     Heard // the latest
 	data      mcast.Reader
 	conn      mcast.Conn
 	collector *collector
 	pipe      *pipeline
-	coder     *fec.Coder // for the manifest
-	rows      [][]byte
-	bytes     []byte   // of the manifest
-	held      []*block // complete before the manifest was
+	rebuilder *rebuilder // for the manifest
+	bytes     []byte     // of the manifest
+	held      []*block   // complete before the manifest was
 	rejects   map[protocol.SBN]int
 	random    *rand.Rand
 	news      chan any // Heard, welcome or protocol.Roster
@@ -114,13 +117,16 @@ type session struct {
 	ending   bool // the pipeline's last steps are on their way
 	acked    bool
 	room     Room
+	counted  int // machines of the roster that room sums up so far
 	verified atomic.Int64
 
-	report                                                           protocol.Report
-	buffer                                                           []byte
-	size                                                             int // of a report at the most
-	flushed                                                          bool
-	opened, started, ended, heardAt, dataAt, joinAt, reportAt, shown time.Time
+	report                                                   protocol.Report
+	buffer                                                   []byte
+	size                                                     int  // of a report at the most
+	symbols                                                  bool // any came since the last step
+	opened, started, ended, heardAt, joinAt, reportAt, shown time.Time
+	dataAt                                                   time.Time // of the last datagram of the data group
+	symbolAt                                                 time.Time // of the last symbol
 }
 
 func newSession(cfg Config, h Heard, target Target) (*session, error) {
@@ -146,17 +152,17 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 	}
 	now := time.Now()
 	s := &session{
-		cfg: cfg, heard: h, data: data, conn: conn,
+		cfg: cfg, begun: h, heard: h, data: data, conn: conn,
 		collector: newCollector(&h.Announce, cfg.Memory),
 		pipe:      newPipeline(target, cfg.Memory/class+1),
-		coder:     fec.NewCoder(),
+		rebuilder: newRebuilder(),
 		bytes:     make([]byte, h.ManifestSize),
 		rejects:   map[protocol.SBN]int{},
 		news:      make(chan any, 64),
 		state:     protocol.ReceiverJoined,
 		nonces:    map[uint64]time.Time{},
 		size:      min(cfg.Network.MTU()-mcast.HeaderBytes, protocol.MaxDatagram),
-		opened:    now, heardAt: now, dataAt: now,
+		opened:    now, heardAt: now, dataAt: now, symbolAt: now,
 		run: rand.Uint64(),
 	}
 	s.random = rand.New(rand.NewPCG(uint64(cfg.ID), 1))
@@ -166,9 +172,8 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 // loop runs the session until the last report is acknowledged.
 func (s *session) loop(ctx context.Context) error {
 	batch := mcast.NewBatch(16)
-	now := s.opened
 	for {
-		err := s.data.Read(batch, s.next(now))
+		err := s.data.Read(batch, s.next(time.Now()))
 		switch {
 		case err == nil:
 			for d := range batch.Datagrams() {
@@ -179,14 +184,17 @@ func (s *session) loop(ctx context.Context) error {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return fmt.Errorf("reading from group %v: %w", s.heard.Data, err)
 		}
-		now = time.Now()
+		now := time.Now()
 		if err == nil {
 			s.dataAt = now
+		}
+		if s.symbols {
+			s.symbols, s.symbolAt = false, now
 		}
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.acked || !s.ended.IsZero() && now.Sub(s.ended) > farewell {
+		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.ended) > farewell) {
 			return nil
 		}
 	}
@@ -251,7 +259,10 @@ func (s *session) patience(now time.Time) error {
 		return nil // the disk is ours alone now
 	case !s.admitted && now.Sub(s.opened) > silence && announced:
 		return fmt.Errorf("the sender at %v does not answer though its announcements arrive: a firewall on its side or a wrong route on ours; check UDP to that address", s.heard.Report)
-	case s.admitted && s.collector.asOf < s.heard.Highest && now.Sub(s.dataAt) > silence && announced:
+	case s.admitted && now.Sub(s.symbolAt) > silence && announced && s.collector.cut():
+		if now.Sub(s.dataAt) < silence/2 {
+			return fmt.Errorf("short datagrams of group %v arrive but none of the long ones for %v: the MTU of the path is below the sender's; use the same MTU on all machines and on the switch", s.heard.Data, silence)
+		}
 		return fmt.Errorf("announcements arrive but no data of group %v for %v: a switch filters multicast (IGMP snooping without a querier), a firewall, or the MTU of the path is below the sender's; check the switch and --interface", s.heard.Data, silence)
 	case quiet > silence && (now.Sub(s.dataAt) > silence || !s.admitted):
 		return fmt.Errorf("the sender fell silent %v ago: it crashed or the network is cut; start `pxecast send` again", quiet.Round(time.Second))
@@ -260,29 +271,38 @@ func (s *session) patience(now time.Time) error {
 }
 
 // close tells the sender how it ended, if it did not end well, until the
-// sender has acknowledged it. One that is silent anyway is not waited for.
+// sender has acknowledged it. One that is silent or has ended is not waited for.
 func (s *session) close(err error) {
-	if err == nil || !s.admitted {
+	if err == nil {
 		return
 	}
 	s.state, s.failure = protocol.ReceiverFailed, protocol.Text(err.Error(), protocol.MaxText)
 	if errors.Is(err, context.Canceled) {
 		s.failure = "cancelled at this machine"
 	}
-	until := min(farewell, farewell-time.Since(s.heardAt)/2)
-	for begin := time.Now(); !s.acked && time.Since(begin) < until; {
-		s.send(time.Now())
+	if !s.admitted {
+		return
+	}
+	begin := time.Now()
+	until := min(farewell, farewell-begin.Sub(s.heardAt)/2)
+	again := time.NewTicker(2 * lookEach)
+	defer again.Stop()
+	for s.send(begin); !s.acked && !s.heard.State.Over() && time.Since(begin) < until; {
 		select {
 		case n := <-s.news:
-			if r, ok := n.(protocol.Roster); ok {
-				s.places(&r)
+			switch n := n.(type) {
+			case protocol.Roster:
+				s.places(&n)
+			case Heard:
+				s.heardAgain(n, time.Now())
 			}
-		case <-time.After(2 * lookEach):
+		case now := <-again.C:
+			s.send(now)
 		}
 	}
 }
 
 // verifyKey checks that a welcome comes from the sender of the announcement.
 func (s *session) verifyKey(signed []byte, sig [protocol.SignatureSize]byte) bool {
-	return s.heard.Key().Verify(protocol.ContextWelcome, signed, trust.Signature(sig))
+	return s.begun.Key().Verify(protocol.ContextWelcome, signed, trust.Signature(sig))
 }

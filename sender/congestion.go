@@ -26,6 +26,10 @@ const (
 	trialLoss = 0.10
 	cured     = 0.5 // of the loss, when a lower rate was the cure
 
+	// leastRate in bytes a second is tried at the lowest: less than the oldest
+	// Ethernet carries. Who reports less of what arrives is wrong, or lies.
+	leastRate = 256 << 10
+
 	// A measure of loss takes that many datagrams: losses come in rows of up
 	// to 45, so fewer would be a hundred throws of the dice at the most.
 	sample     = 5000
@@ -51,6 +55,7 @@ func (c *congestion) update(dt time.Duration, loss, delivered float64) (healed b
 		if c.prior.rate != 0 {
 			c.rate = min(c.rate, 0.95*c.prior.rate)
 		}
+		c.rate = max(c.rate, leastRate)
 	default:
 		c.base += min(0, loss-c.base) / 8
 		c.grow(dt.Seconds())

@@ -15,16 +15,25 @@ import (
 	"github.com/pxecast/pxecast/protocol"
 )
 
-// eventQueue bounds the reports and joins that wait for the scheduler. More
-// are dropped: each states a condition and comes again.
-const eventQueue = 1024
+// What waits for the scheduler is bounded; more is dropped, as each states a
+// condition and comes again. Few JOINs wait, because each costs a signature: a
+// flood of them must not keep the sender from its work.
+const (
+	reportQueue = 1024
+	joinQueue   = 8
+)
 
-// event is a datagram from a receiver whose address is proven.
-type event struct {
-	from   netip.AddrPort
-	join   *protocol.Join
-	report *protocol.Report
-}
+// joining and reporting are datagrams from a receiver whose address is proven.
+type (
+	joining struct {
+		from netip.AddrPort
+		join protocol.Join
+	}
+	reporting struct {
+		from   netip.AddrPort
+		report *protocol.Report
+	}
+)
 
 // control reads what receivers send. It answers a first JOIN by a challenge
 // without keeping anything of it.
@@ -32,13 +41,14 @@ type control struct {
 	session protocol.SessionID
 	conn    mcast.Conn
 	secret  [32]byte
-	events  chan event
-	reports sync.Pool
+	joins   chan joining
+	reports chan reporting
+	pool    sync.Pool // of *protocol.Report
 }
 
 func newControl(id protocol.SessionID, conn mcast.Conn) *control {
-	c := &control{session: id, conn: conn, events: make(chan event, eventQueue)}
-	c.reports.New = func() any { return new(protocol.Report) }
+	c := &control{session: id, conn: conn, joins: make(chan joining, joinQueue), reports: make(chan reporting, reportQueue)}
+	c.pool.New = func() any { return new(protocol.Report) }
 	rand.Read(c.secret[:])
 	return c
 }
@@ -60,7 +70,9 @@ func (c *control) run(ctx context.Context) error {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return nil
 			}
-			// An ICMP error of a receiver that left ends nothing.
+			// An ICMP error of a receiver that left ends nothing; one that
+			// stays must not spin.
+			time.Sleep(minInterval)
 			continue
 		}
 		for d, from := range b.Datagrams() {
@@ -84,23 +96,26 @@ func (c *control) datagram(d []byte, from netip.AddrPort) {
 			c.challenge(&j, cookie, from)
 			return
 		}
-		c.post(event{from: from, join: &j})
-	case protocol.TypeReport:
-		r := c.reports.Get().(*protocol.Report)
-		cookie := c.cookie(from)
-		if protocol.ParseReport(d, r) != nil || !hmac.Equal(r.Cookie[:], cookie[:]) || !c.post(event{from: from, report: r}) {
-			c.reports.Put(r)
+		select {
+		case c.joins <- joining{from, j}:
+		default:
 		}
+	case protocol.TypeReport:
+		c.report(d, from)
 	}
 }
 
-func (c *control) post(e event) bool {
-	select {
-	case c.events <- e:
-		return true
-	default:
-		return false
+func (c *control) report(d []byte, from netip.AddrPort) {
+	r := c.pool.Get().(*protocol.Report)
+	cookie := c.cookie(from)
+	if protocol.ParseReport(d, r) == nil && hmac.Equal(r.Cookie[:], cookie[:]) {
+		select {
+		case c.reports <- reporting{from, r}:
+			return // to be put back by who takes it
+		default:
+		}
 	}
+	c.pool.Put(r)
 }
 
 func (c *control) challenge(j *protocol.Join, k protocol.Cookie, to netip.AddrPort) {

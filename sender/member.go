@@ -18,20 +18,21 @@ type member struct {
 
 	joined, heard, ended time.Time
 	state                protocol.ReceiverState
-	report               protocol.Report // the latest, without its deficits
-	lacks                [2]*blockset.Set
-	told                 [2]bool // lacks is what it said, not a guess
+	report               protocol.Report  // the latest, without its deficits
+	reported             time.Time        // like heard, but for JOINs
+	lacks                [2]*blockset.Set // by object, as far as its reports told
 
 	held    float64       // share of the time that the room waits for it alone
 	overrun time.Time     // not waited for until then
 	penalty time.Duration // for how long it was not, the last time
 
-	asOf   protocol.Seq // as of the latest report
-	asOfAt time.Time
-	pace   float64           // packets a second that asOf moves by
-	loss   float64           // smoothed fraction of datagrams that the network lost
-	seen   protocol.Counters // at the last measure of loss
-	seenAt time.Time
+	asOf     protocol.Seq      // as of the latest report
+	asOfAt   time.Time         // when it last moved, or was all that had been sent
+	pace     float64           // packets a second that asOf moves by
+	loss     float64           // smoothed fraction of datagrams that the network lost, 0..1
+	measured bool              // loss says something
+	seen     protocol.Counters // at the last measure of loss
+	seenAt   time.Time
 }
 
 // present reports whether the member still wants something.
@@ -45,18 +46,19 @@ func (m *member) absent(now time.Time, interval time.Duration, last protocol.Seq
 		m.asOf < last && now.Sub(m.asOfAt) > max(3*interval, deafAfter)
 }
 
-// update takes over what a report says of the receiver itself.
-func (m *member) update(now time.Time, r *protocol.Report) {
-	if dt := now.Sub(m.asOfAt).Seconds(); r.AsOf > m.asOf && m.asOf != 0 && dt > 0 {
-		m.pace += (float64(r.AsOf-m.asOf)/dt - m.pace) / 4
+// update takes over what a report says of the receiver itself; last is the
+// latest sequence that was sent.
+func (m *member) update(now time.Time, r *protocol.Report, last protocol.Seq) {
+	// Two reports may have waited for us: their distance says nothing then.
+	if dt := now.Sub(m.asOfAt); r.AsOf > m.asOf && m.asOf != 0 && dt > minInterval/2 {
+		m.pace += (float64(r.AsOf-m.asOf)/dt.Seconds() - m.pace) / 4
 	}
-	if r.AsOf >= m.asOf {
+	if r.AsOf > m.asOf || r.AsOf == last {
 		m.asOf, m.asOfAt = r.AsOf, now
 	}
-	m.heard = now
-	deficits := m.report.Deficits
+	m.heard, m.reported = now, now
 	m.report = *r
-	m.report.Deficits = deficits[:0]
+	m.report.Deficits = nil // they are the caller's
 	if m.state = r.State; m.state.Over() {
 		m.ended = now
 		for _, l := range m.lacks {
@@ -66,27 +68,28 @@ func (m *member) update(now time.Time, r *protocol.Report) {
 }
 
 // measure updates the member's loss from what its counters did since the last
-// measure. Datagrams that its own socket dropped are not the network's.
+// measure. Datagrams that its own socket dropped are not the network's. Late
+// and doubled ones take back some of what was counted as lost.
 func (m *member) measure(now time.Time) (loss float64, rate float64, ok bool) {
-	c := m.report.Counters
-	received, lost := c.Received-m.seen.Received, c.Lost-m.seen.Lost
-	if c.Received < m.seen.Received || c.Lost < m.seen.Lost || received+lost < 64 {
+	c, dt := m.report.Counters, now.Sub(m.seenAt).Seconds()
+	received := float64(c.Received) - float64(m.seen.Received)
+	lost := max(0, float64(c.Lost)-float64(m.seen.Lost))
+	if received < 0 || received+lost < 64 || dt <= 0 {
 		return 0, 0, false
 	}
-	loss = float64(lost) / float64(received+lost)
-	rate = float64(received) / now.Sub(m.seenAt).Seconds()
+	loss = lost / (received + lost)
 	m.loss += (loss - m.loss) / 2
-	m.seen, m.seenAt = c, now
-	return loss, rate, true
+	m.seen, m.seenAt, m.measured = c, now, true
+	return loss, received / dt, true
 }
 
 // limit returns the highest sequence that the member can take without its
 // socket overflowing, and the highest at which blocks new to it can begin.
-// Between reports that are far apart it is taken to go on as it did.
-func (m *member) limit(now time.Time, interval time.Duration, packet int) limit {
+// Between reports that are far apart it is taken to go on as it did, up to last.
+func (m *member) limit(now time.Time, interval time.Duration, packet int, last protocol.Seq) limit {
 	at := float64(m.asOf)
 	if interval > 4*minInterval {
-		at += m.pace * min(now.Sub(m.asOfAt), 2*interval).Seconds()
+		at = min(at+m.pace*min(now.Sub(m.asOfAt), 2*interval).Seconds(), float64(last))
 	}
 	socket := float64(m.report.Buffer) * 1024 / 2 / float64(packet)
 	// Blocks that began but of which nothing arrived yet hold no memory there.

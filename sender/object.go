@@ -21,9 +21,9 @@ type object struct {
 	busy   *blockset.Set  // being sent now
 	queue  []int32        // blocks with owed symbols, oldest first, from head on
 	head   int
-	wanted func(i int) bool // anyone lacks block i
-	image  *image.Manifest  // object 1 only
-	size   int64            // object 0 only: bytes of the manifest
+	wanted func(i int) int // the first block at or after i that anyone lacks; n if none
+	image  *image.Manifest // object 1 only
+	size   int64           // object 0 only: bytes of the manifest
 }
 
 func newObject(id protocol.Object, n, symbolSize int) *object {
@@ -72,21 +72,26 @@ func (o *object) from(s protocol.SBN) int {
 	return min(int(s), o.n)
 }
 
-// lack takes note that somebody held need symbols too few of blocks lo..hi-1
-// when all up to asOf had reached him. A deficit from before the block's last
-// symbol says nothing: it may be healed already, and the next report tells.
-// It reports whether anything is to be sent for it.
-func (o *object) lack(lo, hi int, need uint16, asOf protocol.Seq, loss float64) {
-	if need == protocol.NeedAll {
-		o.whole.AddMissing(lo, hi, func(i int) bool { return o.sent[i] <= asOf && !o.busy.Has(i) })
-		return
-	}
+// lackWhole takes note that somebody held nothing of blocks lo..hi-1 when all
+// up to asOf had reached him. A deficit from before the block's last symbol says
+// nothing: it may be healed already, and the next report tells.
+func (o *object) lackWhole(lo, hi int, asOf protocol.Seq) {
+	o.whole.AddMissing(lo, hi, func(i int) bool { return o.sent[i] <= asOf && !o.busy.Has(i) })
+}
+
+// lackSome is lackWhole for need symbols too few of each block, to somebody who
+// loses that fraction of what is sent.
+func (o *object) lackSome(lo, hi, need int, asOf protocol.Seq, loss float64) {
 	for i := lo; i < hi; i++ {
 		if o.sent[i] <= asOf && !o.busy.Has(i) && !o.whole.Has(i) {
-			o.owe(i, int(need), loss)
+			o.owe(i, need, loss)
 		}
 	}
 }
+
+// mostLoss bounds the loss that a repair makes up for in advance: to a receiver
+// that loses more, or says so, every symbol is mostly in vain.
+const mostLoss = 0.75
 
 // owe queues a repair: need fresh repair symbols and as many more as the loss
 // will take of them. Once the fresh ones are used up the ESIs go round; since
@@ -98,7 +103,7 @@ func (o *object) owe(i, need int, loss float64) {
 		o.whole.Add(i)
 		return
 	}
-	count := int(float64(need)/(1-loss) + 0.5)
+	count := int(float64(need)/(1-min(loss, mostLoss)) + 0.5)
 	if !o.wrap.Has(i) && int(o.next[i])+need > l.N() {
 		o.wrap.Add(i)
 	}
@@ -124,7 +129,7 @@ func (o *object) takeRepair() (job, bool) {
 		}
 		owed := int(o.owed[i])
 		o.owed[i] = 0
-		if owed == 0 || o.whole.Has(i) || o.busy.Has(i) || !o.wanted(i) {
+		if o.whole.Has(i) || o.busy.Has(i) || o.wanted(i) != i {
 			continue
 		}
 		l := o.layout(i)
@@ -138,11 +143,12 @@ func (o *object) takeRepair() (job, bool) {
 // whole, wrapping round once, with parity extra symbols in k.
 func (o *object) takeWhole(cursor int, parity float64) (job, bool) {
 	for range 2 {
-		for i := o.whole.Next(cursor); i < o.n; i = o.whole.Next(i + 1) {
-			o.whole.Remove(i)
-			if !o.wanted(i) {
+		for i := o.whole.Next(cursor); i < o.n; i = o.whole.Next(i) {
+			if next := o.wanted(i); next > i {
+				o.whole.RemoveRange(i, next)
 				continue
 			}
+			o.whole.Remove(i)
 			l := o.layout(i)
 			o.busy.Add(i)
 			again := o.sent[i] != 0

@@ -35,7 +35,8 @@ type scheduler struct {
 	turns   [interleave]int // the slots whose turn comes round
 	turn    int
 	free    []int // the other slots, longest unused first
-	cursor  int
+	cursor  int   // where the carousel goes on
+	debt    int   // symbols that went before the carousel, less its own since
 	window  window
 
 	parity     float64 // of k, sent unasked with every block; <0 follow the loss
@@ -53,7 +54,7 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 		packet:  symbolSize + protocol.DataHeaderSize,
 	}
 	for _, o := range s.objects {
-		o.wanted = func(i int) bool { return s.lacked(o.id, i) }
+		o.wanted = func(i int) int { return s.lacked(o, i) }
 	}
 	for i := range slots {
 		if i < interleave {
@@ -74,14 +75,21 @@ func (s *scheduler) interval() time.Duration {
 // returns nil when the session is full.
 func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) *member {
 	for _, m := range s.members {
-		if m.id == j.Receiver {
-			if m.run != j.Run {
-				*m = *s.newMember(now, m.number, j, from)
-			}
+		if m.id != j.Receiver {
+			continue
+		}
+		if m.run == j.Run {
 			m.address, m.heard = from, now
-			s.enlist()
 			return m
 		}
+		// Cloned machines may have one ID. As long as one of them reports from
+		// elsewhere, this is another and not the same after a restart.
+		if m.present() && m.address.Addr() != from.Addr() && now.Sub(m.heard) < max(5*s.interval(), silentAfter) {
+			continue
+		}
+		*m = *s.newMember(now, m.number, j, from)
+		s.enlist()
+		return m
 	}
 	if len(s.members) == protocol.MaxReceivers {
 		return nil
@@ -122,8 +130,11 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 	if r.Serial <= m.report.Serial || r.AsOf > s.last || m.state == protocol.ReceiverDone || m.state == protocol.ReceiverFailed {
 		return false
 	}
+	if !r.State.Over() && now.Sub(m.reported) < s.interval()/4 {
+		return false // a flood: all that there is comes with a later one
+	}
 	back := m.state == protocol.ReceiverGone
-	m.update(now, r)
+	m.update(now, r, s.last)
 	if back {
 		s.enlist()
 	}
@@ -135,33 +146,53 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 		s.enlist()
 		return true
 	}
-	prompt := !m.lossy(s.loss) || s.objects[1].whole.Next(0) == o.n
-	at := o.from(r.From)
+	prompt := r.Object == protocol.ObjectManifest || !m.lossy(s.loss) || s.repairPass()
+	at, repairs := o.from(r.From), mostRepairs
 	for _, d := range r.Deficits {
 		lo, hi := o.from(d.First), o.from(d.First+protocol.SBN(d.Count))
 		lacks.RemoveRange(at, lo)
 		lacks.AddRange(lo, hi)
 		at = hi
-		if prompt || d.Need == protocol.NeedAll {
-			o.lack(lo, hi, d.Need, r.AsOf, m.loss)
+		if d.Need == protocol.NeedAll {
+			o.lackWhole(lo, hi, r.AsOf)
+		} else if prompt {
+			hi = min(hi, lo+repairs)
+			repairs -= hi - lo
+			o.lackSome(lo, hi, int(d.Need), r.AsOf, m.loss)
 		}
 	}
 	lacks.RemoveRange(at, o.from(r.To))
 	return true
 }
 
+// mostRepairs bounds the blocks that one report can have repaired: an honest
+// receiver has fewer begun, or names the rest again; a forged report would keep
+// us busy for as long as it takes to go through the whole image.
+const mostRepairs = 4096
+
+// repairPass reports whether no whole block of the image waits.
+func (s *scheduler) repairPass() bool {
+	image := s.objects[protocol.ObjectImage]
+	return image.whole.Next(0) == image.n
+}
+
 // lossy reports whether the member loses so much more than the median that its
 // repairs wait for the repair pass, when all the others have all they need.
 func (m *member) lossy(median float64) bool { return m.loss > 2*median+0.05 }
 
-// lacked reports whether anyone lacks block i of an object.
-func (s *scheduler) lacked(id protocol.Object, i int) bool {
+// lacked returns the first block of an object at or after i that anyone lacks,
+// or its number of blocks.
+func (s *scheduler) lacked(o *object, i int) int {
 	for _, m := range s.alive {
-		if m.lacks[id].Has(i) {
-			return true
+		if m.lacks[o.id].Has(i) {
+			return i
 		}
 	}
-	return false
+	first := o.n
+	for _, m := range s.alive {
+		first = min(first, m.lacks[o.id].Next(i))
+	}
+	return first
 }
 
 // run is up to chunk symbols of the job in a slot, with consecutive ESIs
@@ -219,23 +250,49 @@ func (s *scheduler) advance(slot, n int) run {
 	return r
 }
 
+// mostDebt is how many symbols may go before a whole block of the image that
+// waits, beyond as many as the carousel sent itself: more than the repairs of
+// any honest loss take, and few enough that nobody starves the room by asking
+// for repairs without end.
+const mostDebt = 8192
+
 // pick returns the next job: the manifest, without which nothing can be
 // written; repairs; whole blocks of the carousel if begin says that receivers
 // have room for them.
 func (s *scheduler) pick(begin bool) (job, bool) {
-	manifest, image := s.objects[0], s.objects[1]
+	if begin && s.debt > mostDebt {
+		if j, ok := s.carousel(); ok {
+			return j, true
+		}
+	}
+	if j, ok := s.favoured(); ok {
+		s.debt = min(s.debt+j.left, 2*mostDebt)
+		return j, true
+	}
+	if !begin {
+		return job{}, false
+	}
+	return s.carousel()
+}
+
+// favoured returns the next job that goes before the carousel.
+func (s *scheduler) favoured() (job, bool) {
+	manifest, image := s.objects[protocol.ObjectManifest], s.objects[protocol.ObjectImage]
 	if j, ok := manifest.takeRepair(); ok {
 		return j, true
 	}
 	if j, ok := manifest.takeWhole(0, s.proactive()); ok {
 		return j, true
 	}
-	if j, ok := image.takeRepair(); ok || !begin {
-		return j, ok
-	}
-	j, ok := image.takeWhole(s.cursor, s.proactive())
+	return image.takeRepair()
+}
+
+// carousel returns the next whole block of the image.
+func (s *scheduler) carousel() (job, bool) {
+	j, ok := s.objects[protocol.ObjectImage].takeWhole(s.cursor, s.proactive())
 	if ok {
 		s.cursor = j.block + 1
+		s.debt = max(0, s.debt-j.left)
 	}
 	return j, ok
 }
@@ -285,14 +342,15 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	for _, m := range s.alive {
 		if loss, rate, ok := m.measure(now); ok {
 			losses, rates = append(losses, loss), append(rates, rate*float64(s.packet))
+		}
+		if m.measured {
 			smooth = append(smooth, m.loss)
 		}
 	}
-	if len(losses) == 0 {
-		return
+	if len(smooth) > 0 {
+		s.loss = median(smooth)
 	}
-	s.loss = median(smooth)
-	if s.congestion.update(dt, median(losses), median(rates)) {
+	if len(losses) > 0 && s.congestion.update(dt, median(losses), median(rates)) {
 		for _, m := range s.alive {
 			m.loss = 0
 		}
@@ -305,5 +363,10 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-// idle reports whether nobody lacks anything.
+// idle reports whether nobody wants anything any more.
 func (s *scheduler) idle() bool { return len(s.alive) == 0 }
+
+// satisfied reports whether those that are not over only flush or verify.
+func (s *scheduler) satisfied() bool {
+	return !slices.ContainsFunc(s.alive, func(m *member) bool { return m.state <= protocol.ReceiverReceiving })
+}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
@@ -50,17 +51,19 @@ func Run(ctx context.Context, cfg Config) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.control.run(ctx)
-	}()
+	var reader sync.WaitGroup
+	reader.Go(func() { s.control.run(ctx) })
+	// A link that takes nothing any more must not keep us beyond ctx.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(stuck, func() { s.conn.Close() }) })()
 	err = s.loop(ctx)
 	s.end(err)
 	s.conn.Close()
-	<-ended
+	reader.Wait()
 	return s.status(time.Now()), err
 }
+
+// stuck is how long a write may block after the end of the context.
+const stuck = 3 * time.Second
 
 // session is the shell around the scheduler; one goroutine owns it.
 type session struct {
@@ -89,6 +92,7 @@ type session struct {
 
 func newSession(cfg Config) (*session, error) {
 	cfg.MinReceivers = max(1, cfg.MinReceivers)
+	cfg.Rate = max(0, cfg.Rate)
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = 30 * time.Minute
 	}
@@ -107,8 +111,9 @@ func newSession(cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	// 232.0.0.0/24 is reserved (RFC 4607 §1).
-	group := netip.AddrPortFrom(netip.AddrFrom4([4]byte{232, 1 + random[0]%254, random[1], random[2]}), protocol.Discovery.Port()+1)
+	// 232.0.0.0/24 is reserved (RFC 4607 §1), and 232.128.0.0/24 shares its
+	// Ethernet addresses with 224.0.0.0/24, which switches flood.
+	group := netip.AddrPortFrom(netip.AddrFrom4([4]byte{232, 1 + random[0]%127, random[1], random[2]}), protocol.Discovery.Port()+1)
 	s := &session{
 		cfg: cfg, id: id, conn: conn, group: group, symbol: symbol,
 		control: newControl(id, conn),
@@ -153,8 +158,10 @@ func (s *session) loop(ctx context.Context) error {
 		}
 		timer.Reset(max(0, again.Sub(now)))
 		select {
-		case e := <-s.control.events:
-			s.handle(e)
+		case j := <-s.control.joins:
+			s.welcome(time.Now(), &j.join, j.from)
+		case r := <-s.control.reports:
+			s.report(r)
 		case <-timer.C:
 		case <-ctx.Done():
 		}
@@ -190,32 +197,26 @@ func (s *session) advance(now time.Time) (over bool, err error) {
 	return false, nil
 }
 
-// drain handles the events that wait.
+// drain handles the reports and joins that wait now.
 func (s *session) drain() {
-	for range eventQueue {
-		select {
-		case e := <-s.control.events:
-			s.handle(e)
-		default:
-			return
-		}
+	for range len(s.control.joins) {
+		j := <-s.control.joins
+		s.welcome(time.Now(), &j.join, j.from)
+	}
+	for range len(s.control.reports) {
+		s.report(<-s.control.reports)
 	}
 }
 
-func (s *session) handle(e event) {
-	now := time.Now()
-	if e.join != nil {
-		s.welcome(now, e.join, e.from)
-		return
-	}
+func (s *session) report(e reporting) {
 	r := e.report
 	if int(r.Number) < len(s.sched.members) && s.sched.members[r.Number].address == e.from {
-		s.sched.report(now, r)
+		s.sched.report(time.Now(), r)
 		if r.State.Over() {
 			s.acknowledge(r.Number)
 		}
 	}
-	s.control.reports.Put(r)
+	s.control.pool.Put(r)
 }
 
 func (s *session) welcome(now time.Time, j *protocol.Join, from netip.AddrPort) {
@@ -259,9 +260,9 @@ func (s *session) transmit(now time.Time) (sent bool, again time.Time, err error
 			return true, now, err
 		}
 	}
-	each := pulseEach
-	if s.state == protocol.SessionSending {
-		each = flushEach
+	each := flushEach
+	if s.sched.satisfied() {
+		each = pulseEach
 	}
 	if now.Sub(s.idle) >= each && !s.sched.idle() {
 		s.idle = now

@@ -47,7 +47,7 @@ type slot struct {
 func newTransmitter(id protocol.SessionID, conn mcast.Conn, group netip.AddrPort, source Source, symbolSize int) *transmitter {
 	train := mcast.TrainLimit(symbolSize + protocol.DataHeaderSize)
 	most := train * trainsPerWrite
-	t := &transmitter{
+	return &transmitter{
 		session: id, conn: conn, group: group, source: source, bytes: source.Manifest().Bytes(),
 		coder:   fec.NewCoder(),
 		runs:    make([]run, 0, most),
@@ -56,7 +56,6 @@ func newTransmitter(id protocol.SessionID, conn mcast.Conn, group netip.AddrPort
 		trains:  make([]mcast.Train, 0, most),
 		train:   train,
 	}
-	return t
 }
 
 // send transmits what the scheduler decides, at most most datagrams, and
@@ -120,8 +119,15 @@ func (t *transmitter) load(sl *slot, j *job) error {
 		return fmt.Errorf("reading block %d of the packed image: %w", sl.data.SBN, err)
 	}
 	clear(sl.buffer[sl.data.FrameLen:padded])
+	if j.object.id == protocol.ObjectImage && j.block%ahead == 0 {
+		t.source.Prefetch(j.block+ahead, ahead)
+	}
 	return nil
 }
+
+// ahead is how many blocks are read from the disk before their time, so that
+// a slow one does not stop the sending.
+const ahead = 32
 
 // symbol fills in the slot's data header for symbol e of run r and returns the
 // symbol as it goes on the wire.

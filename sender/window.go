@@ -45,13 +45,18 @@ func (l limit) allows(next protocol.Seq) bool { return l.all >= next && l.begin 
 func (l limit) and(m limit) limit { return limit{min(l.all, m.all), min(l.begin, m.begin)} }
 
 // limit decides from the members that still want something; next is the
-// sequence that would be sent now.
+// sequence that would be sent now. When nobody who wants data hears it, none
+// may go: a FLUSH finds out when they are back.
 func (w *window) limit(now time.Time, members []*member, interval time.Duration, packet int, next protocol.Seq) limit {
 	w.blame(now, members)
 	w.present = w.present[:0]
-	overrun := 0
+	overrun, absent := 0, 0
 	for _, m := range members {
-		if m.state > protocol.ReceiverReceiving || m.absent(now, interval, next-1) {
+		if m.state > protocol.ReceiverReceiving {
+			continue
+		}
+		if m.absent(now, interval, next-1) {
+			absent++
 			continue
 		}
 		w.present = append(w.present, m)
@@ -59,13 +64,16 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 			overrun++
 		}
 	}
+	if absent > 0 && len(w.present) == 0 {
+		return limit{}
+	}
 	few := len(w.present) / 3
 	l := limit{unlimited, unlimited}
 	for _, m := range w.present {
 		if now.Before(m.overrun) && overrun <= few {
 			continue
 		}
-		own := m.limit(now, interval, packet)
+		own := m.limit(now, interval, packet, next-1)
 		l = l.and(own)
 		if !own.allows(next) {
 			w.slow = append(w.slow, m)

@@ -1,0 +1,120 @@
+package sender
+
+import (
+	"testing"
+	"time"
+)
+
+const (
+	megabyte = 1e6
+	tick     = 100 * time.Millisecond
+)
+
+// A network of 100 MB/s and a sender without limit: what is sent beyond that
+// is lost.
+func bottleneck(rate, capacity, other float64) (loss, delivered float64) {
+	if rate == 0 {
+		rate = 125 * megabyte // the sender's own link
+	}
+	delivered = min(rate, capacity) * (1 - other)
+	return 1 - delivered/rate, delivered
+}
+
+func TestTrialCures(t *testing.T) {
+	var c congestion
+	c.update(tick, 0.2, 100*megabyte)
+	if !c.trial || c.rate != 95*megabyte {
+		t.Fatalf("with 20 %% loss: trial %v, rate %.0f; want one at 95 MB/s", c.trial, c.rate)
+	}
+	c.update(tick, 0.2, 100*megabyte) // still of what was sent before
+	if healed := c.update(tick, 0, 95*megabyte); !healed || c.trial || c.rate != 95*megabyte || c.found != c.rate || c.base != 0 {
+		t.Errorf("loss is gone: healed %v, %+v", healed, c)
+	}
+}
+
+func TestTrialDoesNotCure(t *testing.T) {
+	var c congestion
+	c.update(tick, 0.2, 100*megabyte)
+	c.update(tick, 0.2, 100*megabyte)
+	if healed := c.update(tick, 0.2, 95*megabyte); healed || c.trial || c.rate != 0 || c.base != 0.2 {
+		t.Errorf("loss stays: healed %v, %+v; want no limit, and this loss taken as the network's", healed, c)
+	}
+	for range 100 {
+		c.update(tick, 0.21, 100*megabyte)
+		if c.trial {
+			t.Fatal("tried again for the same loss")
+		}
+	}
+}
+
+func TestRateGrows(t *testing.T) {
+	c := congestion{rate: 50 * megabyte, found: 50 * megabyte}
+	for range 10 {
+		c.update(tick, 0, c.rate)
+	}
+	if c.rate < 54*megabyte || c.rate > 60*megabyte {
+		t.Errorf("a second after it was found the rate is %.0f, want a tenth more", c.rate)
+	}
+	for range 100 {
+		c.update(tick, 0, c.rate)
+	}
+	if c.rate != 0 {
+		t.Errorf("ten seconds without loss later the rate is %.0f, want no limit", c.rate)
+	}
+	c = congestion{rate: 10 * megabyte, most: 12 * megabyte, found: 1}
+	for range 100 {
+		c.update(tick, 0, c.rate)
+	}
+	if c.rate != 12*megabyte {
+		t.Errorf("rate %.0f, want the user's limit", c.rate)
+	}
+}
+
+func TestBottleneckIsFound(t *testing.T) {
+	for _, capacity := range []float64{5, 12.5, 50, 100} {
+		for _, other := range []float64{0, 0.05} {
+			var c congestion
+			var sent, lost float64
+			for i := range 600 {
+				loss, delivered := bottleneck(c.rate, capacity*megabyte, other)
+				if i >= 100 {
+					sent, lost = sent+delivered, lost+loss
+				}
+				c.update(tick, loss, delivered)
+			}
+			mean, loss := sent/500/megabyte, lost/500
+			if mean < 0.85*capacity*(1-other) || loss > other+0.12 {
+				t.Errorf("wire of %.1f MB/s with %.0f %% loss: %.1f MB/s arrive, %.1f %% are lost", capacity, 100*other, mean, 100*loss)
+			}
+		}
+	}
+}
+
+func TestRandomLossDoesNotSlow(t *testing.T) {
+	for _, loss := range []float64{0.01, 0.05, 0.2, 0.5} {
+		var c congestion
+		slow := 0
+		for range 600 {
+			l, delivered := bottleneck(c.rate, 200*megabyte, loss)
+			if c.update(tick, l, delivered); c.rate != 0 {
+				slow++
+			}
+		}
+		if slow > 4 {
+			t.Errorf("with %.0f %% random loss the rate was limited %d times of 600", 100*loss, slow)
+		}
+	}
+}
+
+// Whatever receivers claim, the rate stays a number that something moves at.
+func TestRateStaysSane(t *testing.T) {
+	for _, most := range []float64{0, 50 * megabyte} {
+		c := congestion{rate: most, most: most}
+		for i := range 10_000 {
+			c.update(tick, []float64{0, 1, 0.5, 0.99}[i*7%4], []float64{0, 1e-9, 1e30}[i*5%3])
+			if c.rate != 0 && !(c.rate >= leastRate && c.rate <= 1e31) || most != 0 && (c.rate == 0 || c.rate > most) {
+				t.Fatalf("step %d: rate %v, most %v", i, c.rate, most)
+			}
+		}
+	}
+}
