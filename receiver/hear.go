@@ -48,6 +48,7 @@ func (s *session) place(b *block) {
 		s.held = append(s.held, b)
 	default:
 		s.queued++
+		s.waiting += len(b.buffer)
 		s.pipe.work <- b // as wide as the memory for blocks
 	}
 }
@@ -111,6 +112,7 @@ func (s *session) results(ctx context.Context, now time.Time) error {
 func (s *session) result(r result, now time.Time) error {
 	if r.block != nil {
 		s.queued--
+		s.waiting -= len(r.block.buffer)
 		ok := r.err == nil
 		if ok {
 			s.collector.counters.Lanes[0]++

@@ -47,8 +47,9 @@ const (
 	// acknowledged it.
 	farewell = 2 * time.Second
 
-	// mostRejects is how often one block may fail its digest.
-	mostRejects = 8
+	// mostRejects is how often one block may fail its digest: a damaged packed
+	// image fails soon, and who forges symbols must win that many races.
+	mostRejects = 64
 )
 
 // Run receives the image of a session, which must be trusted, to target, which
@@ -113,6 +114,7 @@ type session struct {
 	nonces   map[uint64]time.Time
 	rtt      time.Duration
 	queued   int
+	waiting  int  // bytes of those
 	zeros    bool // all zero runs are zero
 	ending   bool // the pipeline's last steps are on their way
 	acked    bool

@@ -21,7 +21,7 @@ const (
 	// and as many that were finished by it, which small blocks are at once.
 	slots = 64
 
-	goneAfter = 8 * time.Second // without a report
+	goneAfter = 6 * time.Second // without a report; with the usual linger, less than the ten that people wait
 )
 
 // scheduler decides what is sent next. It is a value without sockets or clock:
