@@ -25,6 +25,7 @@ type collector struct {
 	first     protocol.Seq // of this session
 	asOf      protocol.Seq // highest seen
 	announced protocol.Seq // highest that the sender signed for
+	before    protocol.Seq // asOf when it last did
 	since     struct {     // as it was when the last symbol came
 		asOf     protocol.Seq
 		received uint64
@@ -55,13 +56,14 @@ func newCollector(a *protocol.Announce, memoryLimit int) *collector {
 const ahead = 1 << 24
 
 // hear takes the highest sequence number of an announcement, which is signed.
-// One that was seen and is out of reach even with the announcement a second
-// late was forged: the sender would ignore all reports that tell of it.
+// What was seen before the announcement before it must be below: otherwise it
+// was forged, and the sender would ignore all reports that tell of it.
 func (c *collector) hear(highest protocol.Seq) {
 	c.announced = highest
-	if c.asOf > highest+ahead/8 {
+	if c.before > highest {
 		c.asOf, c.first, c.since.asOf = highest, min(c.first, highest), min(c.since.asOf, highest)
 	}
+	c.before = c.asOf
 }
 
 // see counts a datagram's sequence number. It returns false for one that can't

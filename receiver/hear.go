@@ -119,7 +119,7 @@ func (s *session) result(r result, now time.Time) error {
 		} else if !errors.Is(r.err, errDigest) {
 			return r.err
 		} else if s.rejects[r.block.sbn]++; s.rejects[r.block.sbn] >= mostRejects {
-			return fmt.Errorf("block %d failed its digest %d times: the sender's packed image is damaged, or somebody forges data; run `pxecast verify` there", r.block.sbn, mostRejects)
+			return fmt.Errorf("block %d failed its digest %d times: the sender's packed image is damaged, or somebody forges data; check it there by `pxecast verify PACKED` and pack it again", r.block.sbn, mostRejects)
 		}
 		s.collector.release(r.block, ok)
 		return nil

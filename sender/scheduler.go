@@ -127,7 +127,13 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 		return false
 	}
 	m := s.members[r.Number]
-	if r.Serial <= m.report.Serial || r.AsOf > s.last || m.state == protocol.ReceiverDone || m.state == protocol.ReceiverFailed {
+	if r.Serial <= m.report.Serial || m.state == protocol.ReceiverDone || m.state == protocol.ReceiverFailed {
+		return false
+	}
+	if r.AsOf > s.last {
+		// Somebody forged a datagram that it believed. Its deficits mean
+		// nothing until our next announcement, but it is there.
+		m.heard = now
 		return false
 	}
 	if !r.State.Over() && now.Sub(m.reported) < s.interval()/4 {

@@ -151,10 +151,13 @@ func TestReceiversLeave(t *testing.T) {
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 5
 		r.send()
-		for range 5 {
-			r.join(simnet.Link{})
+		for i := range 5 {
+			r.joinAs(simnet.Link{}, func(p *pc) {
+				if i == 2 {
+					p.disk.broken = errors.New("write block 7: input/output error")
+				}
+			})
 		}
-		r.pcs[2].disk.broken = errors.New("write block 7: input/output error")
 		time.Sleep(400 * time.Millisecond)
 		r.pcs[0].host.PowerCut()
 		r.pcs[1].cancel()
@@ -220,11 +223,12 @@ func TestSlowDisk(t *testing.T) {
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 4
 		r.send()
-		for range 4 {
+		r.joinAs(simnet.Link{}, func(p *pc) {
+			p.disk.rate, p.config.Memory = 2<<20, 16<<20
+		})
+		for range 3 {
 			r.join(simnet.Link{})
 		}
-		r.pcs[0].disk.rate = 2 << 20
-		r.pcs[0].config.Memory = 16 << 20
 		r.finish()
 		r.identical()
 		r.Log(r.summary())

@@ -50,9 +50,13 @@ func offerLine(h *receiver.Heard) string {
 }
 
 func offerList(all []receiver.Heard) string {
-	texts := make([]string, len(all))
-	for i := range all {
-		texts[i] = offerLine(&all[i])
+	const most = 5 // a flood of sessions must not flood the terminal too
+	var texts []string
+	for i := range all[:min(len(all), most)] {
+		texts = append(texts, offerLine(&all[i]))
+	}
+	if more := len(all) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, "; ")
 }
