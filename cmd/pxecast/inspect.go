@@ -68,10 +68,13 @@ func describe(path string) (imageDescription, error) {
 	} else if !errors.Is(err, image.ErrNotPacked) {
 		return d, err
 	} else {
-		if d.Form, err = formOf(in); err != nil {
+		form, known, err := in.Form()
+		if err != nil {
 			return d, err
 		}
-		if d.Form == source.FormRaw.String() {
+		if d.Form = form.String(); !known {
+			d.Form = "stream"
+		} else if form == source.FormRaw {
 			d.RawBytes = &d.StoredBytes
 		}
 		if packed = cached(path); packed == nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/bits"
 	"strings"
 )
@@ -82,6 +83,25 @@ func saneBzip2(h []byte) bool {
 // zstdSkippable: a zstd file may begin with a skippable frame (RFC 8878 §3.1.2).
 func zstdSkippable(h []byte) bool {
 	return len(h) >= 8 && h[0]&0xf0 == 0x50 && string(h[1:4]) == "\x2a\x4d\x18"
+}
+
+// Form tells the form of a file or block device by how it begins; it reads no
+// more than that, so it finds no damage farther in. Of a stream it knows
+// nothing: looking would take it away.
+func (in *Input) Form() (form Form, known bool, err error) {
+	if in.stream || in.File() == nil {
+		return FormRaw, false, nil
+	}
+	head := make([]byte, headSize)
+	n, err := in.File().ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return FormRaw, false, fmt.Errorf("read image %s: %w", in.name, err)
+	}
+	form, err = detect(head[:n], true)
+	if err != nil {
+		return FormRaw, false, fmt.Errorf("image %s %w", in.name, err)
+	}
+	return form, true, nil
 }
 
 // detect tells the form from the first headSize bytes of an input, fewer when
