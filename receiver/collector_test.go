@@ -1,49 +1,12 @@
 package receiver
 
 import (
-	"encoding/binary"
 	"testing"
 
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/protocol"
 )
-
-// manifestOf returns the manifest of an image with blocks of these frame
-// lengths; 0 is a zero block.
-func manifestOf(t testing.TB, frames ...int) *image.Manifest {
-	t.Helper()
-	var runs, entries []byte
-	count, data := 0, 0
-	for i := 0; i < len(frames); {
-		n := i
-		for n < len(frames) && (frames[n] == 0) == (frames[i] == 0) {
-			n++
-		}
-		head := uint32(n - i)
-		if frames[i] == 0 {
-			head |= 1 << 31
-		}
-		runs = binary.BigEndian.AppendUint32(runs, head)
-		count++
-		for ; i < n; i++ {
-			if frames[i] != 0 {
-				entries = binary.BigEndian.AppendUint32(entries, uint32(frames[i]))
-				entries = append(entries, make([]byte, 32)...)
-				data++
-			}
-		}
-	}
-	b := []byte{'P', 'X', 'E', 'M', 0, 1, 0, 0}
-	b = binary.BigEndian.AppendUint64(b, uint64(len(frames))*protocol.BlockSize)
-	for _, x := range []int{protocol.BlockSize, count, data} {
-		b = binary.BigEndian.AppendUint32(b, uint32(x))
-	}
-	m, err := image.ParseManifest(append(append(b, runs...), entries...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 func announceOf(m *image.Manifest, symbolSize int) *protocol.Announce {
 	return &protocol.Announce{
@@ -59,7 +22,7 @@ func TestManifestFindsRoom(t *testing.T) {
 	for i := range frames {
 		frames[i] = 262163
 	}
-	m := manifestOf(t, frames...)
+	m := imagetest.Manifest(t, frames...)
 	c := newCollector(announceOf(m, 1408), leastMemory)
 	symbol := make([]byte, 1408)
 	l := protocol.LayoutOf(262163, 1408)
@@ -94,7 +57,7 @@ func TestManifestFindsRoom(t *testing.T) {
 // TestManifestContradicts: what was collected before the manifest came, and is
 // not the image's, is dropped. A zero block that was forged is not lacking.
 func TestManifestContradicts(t *testing.T) {
-	m := manifestOf(t, 100, 0, 200, 300, 0)
+	m := imagetest.Manifest(t, 100, 0, 200, 300, 0)
 	c := newCollector(announceOf(m, 1408), leastMemory)
 	var held []*block
 	send := func(s protocol.SBN, n int, e protocol.ESI) {
@@ -126,7 +89,7 @@ func TestManifestContradicts(t *testing.T) {
 
 // TestSymbolsThatDoNotFit: none of them begins a block, or counts for one.
 func TestSymbolsThatDoNotFit(t *testing.T) {
-	m := manifestOf(t, 2000, 2000)
+	m := imagetest.Manifest(t, 2000, 2000)
 	c := newCollector(announceOf(m, 1408), leastMemory)
 	good := protocol.Data{Object: 1, FrameLen: 2000, Seq: 1, Symbol: make([]byte, 1024)} // k = 2
 	bad := func(change func(d *protocol.Data)) {
@@ -159,7 +122,7 @@ func TestSymbolsThatDoNotFit(t *testing.T) {
 // TestForgedSequence: a sequence number far ahead is refused; one that was
 // believed is forgotten by the second announcement after it, which is signed.
 func TestForgedSequence(t *testing.T) {
-	m := manifestOf(t, 100, 200)
+	m := imagetest.Manifest(t, 100, 200)
 	c := newCollector(announceOf(m, 1408), leastMemory)
 	if c.see(ahead + 1) {
 		t.Error("a number no sender can have reached was taken")
@@ -186,7 +149,7 @@ func TestForgedSequence(t *testing.T) {
 }
 
 func TestLossIsCountedApart(t *testing.T) {
-	m := manifestOf(t, 100)
+	m := imagetest.Manifest(t, 100)
 	c := newCollector(announceOf(m, 1408), leastMemory)
 	for q := range protocol.Seq(1000) {
 		if q%10 != 0 {

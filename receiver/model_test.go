@@ -8,6 +8,7 @@ import (
 
 	"github.com/pxecast/pxecast/internal/fec"
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -75,7 +76,7 @@ func TestCollectorModel(t *testing.T) {
 				frames = append(frames, 14+r.IntN(1<<(4+r.IntN(15)))%(protocol.MaxFrame-14))
 			}
 			size := []int{448, 1408, 8896}[seed%3]
-			g := &trial{T: t, r: r, supply: newSupply(manifestOf(t, frames...), size, r), rebuilder: newRebuilder(),
+			g := &trial{T: t, r: r, supply: newSupply(imagetest.Manifest(t, frames...), size, r), rebuilder: newRebuilder(),
 				got: map[protocol.SBN]map[protocol.ESI]bool{}, done: map[protocol.SBN]bool{}, shed: map[protocol.SBN]bool{}}
 			g.c = newCollector(announceOf(g.supply.m, size), []int{1 << 20, 2 << 20, 64 << 20}[seed/3%3])
 			g.c.learn(g.supply.m, nil)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
@@ -79,7 +80,7 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 	for i := range frames {
 		frames[i] = 60_000
 	}
-	m := manifestOf(t, frames...)
+	m := imagetest.Manifest(t, frames...)
 	for _, first := range []int{0, 5} { // ESI that blocks begin with
 		s, _ := newTestSession(m, nil)
 		s.collector.learn(m, nil)
@@ -124,7 +125,7 @@ func FuzzSession(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	m := manifestOf(f, 1408*3, 0, 14, 262163)
+	m := imagetest.Manifest(f, 1408*3, 0, 14, 262163)
 	row := func(ds ...[]byte) (out []byte) {
 		for _, d := range ds {
 			out = append(binary.BigEndian.AppendUint16(out, uint16(len(d))), d...)
@@ -183,7 +184,7 @@ func testResults(t *testing.T) {
 	for i := range frames {
 		frames[i] = 14 // the smallest blocks there are
 	}
-	m := manifestOf(t, frames...)
+	m := imagetest.Manifest(t, frames...)
 	s, _ := newTestSession(m, nil)
 	s.collector.learn(m, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -209,7 +210,7 @@ func testResults(t *testing.T) {
 // TestAnnouncementsMustGoOn: an old one, or one of something else, changes
 // nothing.
 func TestAnnouncementsMustGoOn(t *testing.T) {
-	m := manifestOf(t, 100)
+	m := imagetest.Manifest(t, 100)
 	for name, change := range map[string]func(a *protocol.Announce){
 		"counter":       func(a *protocol.Announce) { a.Counter = 10 },
 		"image":         func(a *protocol.Announce) { a.ImageID[0]++ },
@@ -240,7 +241,7 @@ func TestAnnouncementsMustGoOn(t *testing.T) {
 // TestRoomIsSummedUpOnce: pages count in order, and an acknowledgement to us
 // alone counts nothing.
 func TestRoomIsSummedUpOnce(t *testing.T) {
-	s, _ := newTestSession(manifestOf(t, 100), nil)
+	s, _ := newTestSession(imagetest.Manifest(t, 100), nil)
 	s.admitted, s.number, s.state = true, 3, protocol.ReceiverDone
 	page := func(first int, states ...protocol.ReceiverState) {
 		r := protocol.Roster{Session: 7, Total: 4, First: first}

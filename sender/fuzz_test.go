@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
@@ -22,7 +23,7 @@ func FuzzReports(f *testing.F) {
 	f.Add([]byte("join report report send send wait report send a lot and then some more of it"))
 	f.Add([]byte{9, 255, 255, 255, 1, 1, 1, 1, 2, 200, 0, 255, 3, 3, 3, 3, 10, 30, 50, 70, 90, 255, 254, 253})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		m := manifestOf(t, 300_0, 14, 0, 0, 262163, 1408*20, 1408*3, 99, 0, 5000)
+		m := imagetest.Manifest(t, 300_0, 14, 0, 0, 262163, 1408*20, 1408*3, 99, 0, 5000)
 		g := &gamble{T: t, in: in, now: time.Unix(1000, 0), s: newScheduler(m, protocol.DefaultSymbolSize, -1)}
 		for len(g.in) > 0 {
 			g.step()
@@ -144,7 +145,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(report, false)
 	f.Add([]byte("garbage"), false)
 	f.Fuzz(func(t *testing.T, d []byte, known bool) {
-		source := noise{manifestOf(t, 1408*20, 0, 1408*3)}
+		source := noise{imagetest.Manifest(t, 1408*20, 0, 1408*3)}
 		s := &session{
 			cfg: Config{Source: source, Key: key}, id: 7, conn: newTap(nil), control: newControl(7, newTap(nil)), page: 10,
 			sched: newScheduler(source.m, protocol.DefaultSymbolSize, 0),
@@ -199,7 +200,7 @@ func TestNobodyStarvesTheRoom(t *testing.T) {
 	for i := range frames {
 		frames[i] = 1408 * 64
 	}
-	s := newScheduler(manifestOf(t, frames...), protocol.DefaultSymbolSize, 0)
+	s := newScheduler(imagetest.Manifest(t, frames...), protocol.DefaultSymbolSize, 0)
 	now := time.Unix(1000, 0)
 	var reports [2]protocol.Report
 	for i := range reports {
@@ -240,7 +241,7 @@ func TestNobodyStarvesTheRoom(t *testing.T) {
 // TestAbsurdCounters: who says that all was lost, or counts backwards, gets its
 // repairs like others, and no more of them than there are symbols.
 func TestAbsurdCounters(t *testing.T) {
-	s := newScheduler(manifestOf(t, 1408*50), protocol.DefaultSymbolSize, 0)
+	s := newScheduler(imagetest.Manifest(t, 1408*50), protocol.DefaultSymbolSize, 0)
 	now := time.Unix(1000, 0)
 	m := s.admit(now, &protocol.Join{Receiver: 1}, netip.AddrPort{})
 	r := protocol.Report{State: protocol.ReceiverReceiving, Object: 1, To: 1, Buffer: 1 << 20, Room: 1 << 20, Deficits: everything(1, 5)}
@@ -266,7 +267,7 @@ func TestAbsurdCounters(t *testing.T) {
 // others and has its memory full of incomplete blocks, gets their repairs,
 // though whole blocks still wait, and though its counters stand still.
 func TestLossyMemberAloneIsServed(t *testing.T) {
-	s := newScheduler(manifestOf(t, 1408*50, 1408*50, 1408*50), protocol.DefaultSymbolSize, 0)
+	s := newScheduler(imagetest.Manifest(t, 1408*50, 1408*50, 1408*50), protocol.DefaultSymbolSize, 0)
 	now := time.Unix(1000, 0)
 	for i := range 3 {
 		m := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, netip.AddrPort{})

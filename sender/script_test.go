@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -78,7 +79,7 @@ func (p *story) command(name string, args []string) []string {
 		for _, a := range args {
 			frames = append(frames, protocol.DefaultSymbolSize*p.number(strings.Replace(a, "z", "0", 1)))
 		}
-		p.s = newScheduler(manifestOf(p.T, frames...), protocol.DefaultSymbolSize, 0)
+		p.s = newScheduler(imagetest.Manifest(p.T, frames...), protocol.DefaultSymbolSize, 0)
 	case "join":
 		return p.join(args)
 	case "crowd":

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/fec"
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/protocol"
 )
@@ -67,7 +68,7 @@ func TestSentIsTheImage(t *testing.T) {
 			for range 60 {
 				frames = append(frames, 14+random.IntN(1<<(4+random.IntN(14))))
 			}
-			testSent(t, noise{manifestOf(t, frames...)}, protocol.SymbolSize(mtu), random)
+			testSent(t, noise{imagetest.Manifest(t, frames...)}, protocol.SymbolSize(mtu), random)
 		})
 	}
 }
@@ -157,7 +158,7 @@ func TestManifestIsSent(t *testing.T) {
 	for i := range frames {
 		frames[i] = 100 + i
 	}
-	source := noise{manifestOf(t, frames...)}
+	source := noise{imagetest.Manifest(t, frames...)}
 	var sent []byte
 	tx := newTransmitter(7, newTap(func(trains []mcast.Train) {
 		for _, train := range trains {
@@ -192,7 +193,7 @@ func TestSendingAllocatesNothing(t *testing.T) {
 	for i := range frames {
 		frames[i] = 150_000 + i%40*1000
 	}
-	source := noise{manifestOf(t, frames...)}
+	source := noise{imagetest.Manifest(t, frames...)}
 	tx := newTransmitter(7, newTap(nil), netip.AddrPort{}, source, protocol.DefaultSymbolSize)
 	d := newDemand(t, source, protocol.DefaultSymbolSize)
 	send := func(packets int) {

@@ -61,9 +61,9 @@ func TestLateJoin(t *testing.T) {
 		r.sender.Linger = 2 * time.Second
 		r.send()
 		r.join(simnet.Link{})
-		time.Sleep(200 * time.Millisecond)
+		pass(200 * time.Millisecond)
 		r.join(simnet.Link{})
-		time.Sleep(100 * time.Millisecond)
+		pass(100 * time.Millisecond)
 		r.join(simnet.Link{Loss: 0.01})
 		<-r.pcs[0].done
 		<-r.pcs[1].done
@@ -91,7 +91,7 @@ func TestSenderDies(t *testing.T) {
 				r.send()
 				r.join(simnet.Link{})
 				r.join(simnet.Link{Loss: 0.02})
-				time.Sleep(250*time.Millisecond + at)
+				pass(250*time.Millisecond + at)
 				died := time.Now()
 				r.server.PowerCut()
 				for _, pc := range r.pcs {
@@ -102,12 +102,7 @@ func TestSenderDies(t *testing.T) {
 				}
 				r.cancel()
 				r.finish()
-				for i, pc := range r.pcs {
-					if pc.err == nil || !strings.Contains(pc.err.Error(), "silent") {
-						r.Errorf("pc%d: %v, want that the sender fell silent", i+1, pc.err)
-					}
-					r.unbootable(pc)
-				}
+				r.abandoned("silent")
 			})
 		})
 	}
@@ -123,7 +118,7 @@ func TestCancel(t *testing.T) {
 				r.send()
 				r.join(simnet.Link{})
 				r.join(simnet.Link{Loss: 0.02})
-				time.Sleep(210*time.Millisecond + at)
+				pass(210*time.Millisecond + at)
 				r.cancel()
 				cancelled := time.Now()
 				r.finish()
@@ -133,12 +128,7 @@ func TestCancel(t *testing.T) {
 				if !errors.Is(r.err, context.Canceled) {
 					r.Errorf("sender: %v", r.err)
 				}
-				for i, pc := range r.pcs {
-					if pc.err == nil || !strings.Contains(pc.err.Error(), "cancelled at the sender") {
-						r.Errorf("pc%d: %v", i+1, pc.err)
-					}
-					r.unbootable(pc)
-				}
+				r.abandoned("cancelled at the sender")
 			})
 		})
 	}
@@ -158,7 +148,7 @@ func TestReceiversLeave(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(400 * time.Millisecond)
+		pass(400 * time.Millisecond)
 		r.pcs[0].host.PowerCut()
 		r.pcs[1].cancel()
 		r.finish()
@@ -290,6 +280,17 @@ func TestNarrowSwitch(t *testing.T) {
 			r.Errorf("sent %.2f × the packed image", r.overhead())
 		}
 	})
+}
+
+// abandoned checks that every machine ended for that reason, unbootable.
+func (r *room) abandoned(why string) {
+	r.Helper()
+	for i, pc := range r.pcs {
+		if pc.err == nil || !strings.Contains(pc.err.Error(), why) {
+			r.Errorf("pc%d: %v, want %q", i+1, pc.err, why)
+		}
+		r.unbootable(pc)
+	}
 }
 
 // unbootable checks that a disk that was not finished has no boot sector.

@@ -87,12 +87,12 @@ func TestLateWithLittleMemory(t *testing.T) {
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.send()
 		r.join(simnet.Link{})
-		time.Sleep(400 * time.Millisecond)
+		pass(400 * time.Millisecond)
 		late := r.joinAs(simnet.Link{}, func(p *pc) {
 			p.config.Memory = 16 << 20
 			p.host.SetOut(simnet.Link{Down: true})
 		})
-		time.Sleep(600 * time.Millisecond)
+		pass(600 * time.Millisecond)
 		late.host.SetOut(simnet.Link{})
 		r.finish()
 		r.identical()
@@ -132,7 +132,7 @@ func TestCrashAndRestart(t *testing.T) {
 				r.send()
 				r.join(simnet.Link{})
 				crash := r.join(simnet.Link{Loss: 0.05})
-				time.Sleep(200*time.Millisecond + at)
+				pass(200*time.Millisecond + at)
 				crash.host.PowerCut()
 				crash.cancel()
 				<-crash.done
@@ -149,11 +149,11 @@ func TestCrashAndRestart(t *testing.T) {
 // slowDisk takes its time for everything.
 type slowDisk struct{ *memoryDisk }
 
-func (d slowDisk) Begin() error { time.Sleep(time.Second); return d.memoryDisk.Begin() }
-func (d slowDisk) Flush() error { time.Sleep(time.Second); return d.memoryDisk.Flush() }
+func (d slowDisk) Begin() error { pass(time.Second); return d.memoryDisk.Begin() }
+func (d slowDisk) Flush() error { pass(time.Second); return d.memoryDisk.Flush() }
 
 func (d slowDisk) ReadAt(p []byte, off int64) (int, error) {
-	time.Sleep(20 * time.Millisecond)
+	pass(20 * time.Millisecond)
 	return d.memoryDisk.ReadAt(p, off)
 }
 
@@ -198,7 +198,7 @@ func TestReceiverCancelled(t *testing.T) {
 					receiver.Discover(listening, one.host, func(h receiver.Heard) { heard = h; stop() })
 					one.status, one.err = receiver.Run(ctx, one.config, heard, slowDisk{one.disk})
 				})
-				time.Sleep(300*time.Millisecond + at)
+				pass(300*time.Millisecond + at)
 				cancel()
 				cancelled := time.Now()
 				r.finish()
