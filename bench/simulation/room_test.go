@@ -208,6 +208,7 @@ type memoryDisk struct {
 	done    bool
 	rate    int64 // bytes a second; 0 no limit
 	broken  error // returned by the next write
+	lie     int   // this byte is not kept as written; 0 none
 	written int64
 }
 
@@ -236,6 +237,9 @@ func (d *memoryDisk) WriteBlock(off int64, p []byte) error {
 		return nil
 	}
 	copy(d.data[off:], p)
+	if at := d.lie - int(off); d.lie != 0 && at >= 0 && at < len(p) {
+		d.data[d.lie] ^= 1
+	}
 	return nil
 }
 
