@@ -58,3 +58,41 @@ func TestOnlySignedAndFreshIsHeard(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyTheSenderAdmits: who answers a JOIN without the sender's key is not
+// heard; a challenge needs none, it admits nobody.
+func TestOnlyTheSenderAdmits(t *testing.T) {
+	own, err := trust.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := trust.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		status protocol.WelcomeStatus
+		signer *trust.Key
+		wanted int
+	}{
+		{protocol.WelcomeAdmitted, own, 1}, {protocol.WelcomeAdmitted, other, 0},
+		{protocol.WelcomeFull, other, 0}, {protocol.WelcomeChallenge, other, 1},
+	} {
+		h := Heard{Announce: protocol.Announce{Session: 5, PublicKey: own.Public()}}
+		s := &session{begun: h, news: make(chan any, 1)}
+		w := protocol.Welcome{Session: 5, Status: c.status}
+		d, err := w.AppendBinary(nil, func(msg []byte) [protocol.SignatureSize]byte {
+			sig, err := c.signer.Sign(protocol.ContextWelcome, msg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sig
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.unicast(d); len(s.news) != c.wanted {
+			t.Errorf("status %d: heard %d times, want %d", c.status, len(s.news), c.wanted)
+		}
+	}
+}
