@@ -385,8 +385,8 @@ func TestPackOnFullDiskFromPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close() // not before the pack has ended
-	// The fourth frame is the first to overflow the packer's buffer of 1 MiB;
-	// the reader has gone on to wait for a fifth block by then.
+	// The second frame has no room any more; the reader waits for a fifth
+	// block by then, or will.
 	if _, err := w.Write(noise(1, 4*blockSize)); err != nil && !errors.Is(err, unix.EPIPE) {
 		t.Fatal(err)
 	}

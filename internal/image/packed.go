@@ -131,6 +131,18 @@ func (p *Packed) ReadFrame(i int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
+// ReadFramePart fills b with what the frame of data block i has from off on. It
+// allocates nothing. A part beyond the frame's end is an error.
+func (p *Packed) ReadFramePart(i, off int, b []byte) error {
+	if off < 0 || len(b) > p.m.FrameLen(i)-off {
+		return fmt.Errorf("read packed image %s: bytes %d to %d of a frame of %d", p.name, off, off+len(b), p.m.FrameLen(i))
+	}
+	if _, err := p.file.ReadAt(b, p.m.FrameOffset(i)+int64(off)); err != nil {
+		return fmt.Errorf("read packed image %s: %w", p.name, err)
+	}
+	return nil
+}
+
 // Prefetch asks the kernel to read the frames of n data blocks from i on into
 // its cache. It does not wait, and nothing depends on it.
 func (p *Packed) Prefetch(i, n int) {

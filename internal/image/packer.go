@@ -18,8 +18,12 @@ type packer struct {
 }
 
 func newPacker(w io.Writer) *packer {
-	return &packer{w: bufio.NewWriterSize(w, 1<<20)}
+	return &packer{w: bufio.NewWriterSize(w, gather)}
 }
+
+// gather is up to which size writes are gathered: most frames of data are
+// larger and not worth a copy.
+const gather = 32 << 10
 
 // zeros appends n zero bytes: whole blocks, but at the end of the image.
 func (p *packer) zeros(n int64) error {

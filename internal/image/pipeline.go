@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/pxecast/pxecast/internal/image/frame"
 	"github.com/pxecast/pxecast/internal/image/source"
 	"github.com/pxecast/pxecast/protocol"
 	"golang.org/x/sync/errgroup"
@@ -65,7 +65,7 @@ func newPipeline(src *source.Source, name string, out *packer, workers int, repo
 // run packs the whole source. On an error nothing of the packer's output may
 // be used.
 func (p *pipeline) run(ctx context.Context, workers int, level Level) error {
-	encoders := make([]*zstd.Encoder, workers)
+	encoders := make([]encoder, workers)
 	for i := range encoders {
 		var err error
 		if encoders[i], err = newEncoder(level); err != nil {
@@ -117,7 +117,7 @@ func (p *pipeline) feedBlock(s *slot, at int64, n int) {
 
 func (s *slot) memory() []byte {
 	if s.buf == nil {
-		s.buf = make([]byte, blockSize)
+		s.buf = make([]byte, blockSize, frame.Room)
 		s.frame = make([]byte, 0, protocol.MaxFrame)
 	}
 	return s.buf
@@ -194,7 +194,7 @@ func (p *pipeline) feedHole(ctx context.Context, n int64) error {
 }
 
 // process does the work of one block.
-func (p *pipeline) process(enc *zstd.Encoder, s *slot) error {
+func (p *pipeline) process(enc encoder, s *slot) error {
 	if s.at >= 0 {
 		if _, err := p.src.Raw.ReadAt(s.raw, s.at); errors.Is(err, io.EOF) {
 			return fmt.Errorf("image %s became shorter while it was read: wait until it is complete and try again", p.name)

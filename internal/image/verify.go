@@ -58,7 +58,7 @@ func (v *verifier) data(ctx context.Context) error {
 	m := v.p.m
 	d := newDecoder(false)
 	var frame []byte
-	raw := make([]byte, blockSize)
+	raw := make([]byte, blockSize+Overrun)
 	for ctx.Err() == nil {
 		i := int(v.next.Add(1) - 1)
 		if i >= m.DataBlocks() {
