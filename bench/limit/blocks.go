@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pxecast/pxecast/bench/disks"
 	"github.com/pxecast/pxecast/bench/report"
 	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/image"
@@ -52,7 +53,7 @@ func everywhere(ctx context.Context, packed *image.Packed, dir string, work func
 		workers[i] = worker{ctx: ctx, packed: packed, next: &next, first: i == 0,
 			path:    filepath.Join(dir, fmt.Sprintf("limit-%d-%d.img", os.Getpid(), i)),
 			decoder: image.NewDecoder(),
-			frame:   make([]byte, protocol.MaxFrame), raw: disk.AlignedBuffer(protocol.BlockSize)}
+			frame:   make([]byte, protocol.MaxFrame), raw: disk.AlignedBuffer(protocol.BlockSize + image.Overrun)}
 		threads.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
@@ -136,10 +137,15 @@ func (w *worker) digest() error {
 
 // write counts what a target does with blocks that have just been decoded, from
 // Begin to Finish. Every worker writes its share to a disk of its own: on one,
-// they would wait for each other. The zero runs are the first worker's.
+// they would wait for each other. The zero runs are the first worker's. The
+// memory of the file is there before: a virtual machine's host may take a
+// multiple of the write's own time to find a page for it.
 func (w *worker) write() (err error) {
 	m := w.packed.Manifest()
 	defer os.Remove(w.path)
+	if err := disks.Warm(w.path, m.RawSize()); err != nil {
+		return err
+	}
 	target, err := disk.Lock(w.path, m.RawSize())
 	if err != nil {
 		return err
