@@ -48,6 +48,7 @@ type Announce struct {
 	Session      SessionID
 	Counter      uint64 // microseconds since 1970, strictly increasing per sender key and session: no replay
 	State        SessionState
+	Bench        bool // a measurement with a made-up image: nothing of it may be kept
 	ImageID      [32]byte
 	RawSize      int64          // bytes of the disk image
 	PackedSize   int64          // bytes of the packed image's file
@@ -89,7 +90,7 @@ func (v *Announce) AppendBinary(b []byte, sign func(msg []byte) [SignatureSize]b
 	start := len(b)
 	b = begin(b, TypeAnnounce, v.Session)
 	b = binary.BigEndian.AppendUint64(b, v.Counter)
-	b = append(b, byte(v.State))
+	b = append(b, byte(v.State), bit(v.Bench))
 	b = append(b, v.ImageID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(v.RawSize))
 	b = binary.BigEndian.AppendUint64(b, uint64(v.PackedSize))
@@ -122,7 +123,7 @@ func ParseAnnounce(d []byte) (v Announce, signed []byte, err error) {
 		return Announce{}, nil, err
 	}
 	c := cursor{b: d[HeaderSize:]}
-	v = Announce{Session: s, Counter: c.u64(), State: SessionState(c.u8())}
+	v = Announce{Session: s, Counter: c.u64(), State: SessionState(c.u8()), Bench: c.bit()}
 	v.ImageID = [32]byte(c.take(32))
 	v.RawSize, v.PackedSize = int64(c.u64()), int64(c.u64())
 	v.ManifestSize, v.SymbolSize = int(c.u32()), int(c.u32())

@@ -30,7 +30,15 @@ func (c *cursor) take(n int) []byte {
 	return p
 }
 
-func (c *cursor) u8() uint8   { return c.take(1)[0] }
+func (c *cursor) u8() uint8 { return c.take(1)[0] }
+
+// bit reads a byte that is 0 or 1.
+func (c *cursor) bit() bool {
+	b := c.u8()
+	c.limit(b <= 1)
+	return b == 1
+}
+
 func (c *cursor) u16() uint16 { return binary.BigEndian.Uint16(c.take(2)) }
 func (c *cursor) u32() uint32 { return binary.BigEndian.Uint32(c.take(4)) }
 func (c *cursor) u64() uint64 { return binary.BigEndian.Uint64(c.take(8)) }
@@ -124,6 +132,13 @@ func appendText(b []byte, s string, most int) ([]byte, error) {
 		return nil, ErrField
 	}
 	return append(append(b, byte(len(s))), s...), nil
+}
+
+func bit(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 // host reports whether a is the IPv4 address of one machine. Sockets give

@@ -55,7 +55,9 @@ func goldenReport() Report {
 		Counters: Counters{
 			Received: 900000, Lost: 4321, Overflow: 17, Repaired: 4000, Written: 1234567890123,
 			Shed: 2, Rejected: 1, Lanes: [3]uint32{4800, 5, 6},
+			Gaps: 321, Longest: 45, Decoding: 98765, Writing: 4321, Stray: StrayUnknown,
 		},
+		Workers: 4, Cores: 2,
 		From: 100, To: 40960,
 		Deficits: []Deficit{{100, 1, 3}, {101, 200, NeedAll}, {5000, 1, 187}, {5001, 130, 1}, {40959, 1, NeedAll}},
 	}
@@ -73,6 +75,7 @@ func goldenRoster() Roster {
 func goldens() map[string]any {
 	cancelled := goldenAnnounce()
 	cancelled.Counter++
+	cancelled.Bench = true
 	cancelled.State, cancelled.RawSize, cancelled.PackedSize = SessionCancelled, 1, 300
 	cancelled.ManifestSize, cancelled.SymbolSize = 64, 8896
 	cancelled.HTTP, cancelled.TFTP = netip.AddrPort{}, at("192.0.2.1:69")
@@ -83,6 +86,11 @@ func goldens() map[string]any {
 	failed.State, failed.Object, failed.AsOf = ReceiverFailed, ObjectManifest, 0
 	failed.Error = "/dev/sda: write: input/output error"
 	failed.From, failed.To, failed.Deficits = 0, 0, nil
+
+	bench := goldenReport()
+	bench.Counters.Stray = 64
+	bench.Recent = []Gap{{904321, 1}, {904100, 45}, {903000, 200}, {1, 1}}
+	bench.From, bench.To, bench.Deficits = 7, 9, []Deficit{{7, 1, 2}}
 
 	join := Join{Session: goldenSession, Receiver: 0x1111111111111111, Run: 0x2222222222222222, Nonce: 0x3333333333333333, Name: "pc-07"}
 	joinCookie := join
@@ -105,7 +113,7 @@ func goldens() map[string]any {
 		"flush":       Flush{Session: goldenSession, Seq: 1<<32 + 2},
 		"join":        join, "join-cookie": joinCookie,
 		"welcome-challenge": challenge, "welcome-admitted": admitted, "welcome-full": full,
-		"report": goldenReport(), "report-failed": failed,
+		"report": goldenReport(), "report-failed": failed, "report-bench": bench,
 		"roster": goldenRoster(),
 	}
 }
@@ -221,6 +229,7 @@ func unsigned(v any) any {
 		return v
 	case Report:
 		v.Deficits = append([]Deficit{}, v.Deficits...)
+		v.Recent = append([]Gap{}, v.Recent...)
 		return v
 	}
 	return v

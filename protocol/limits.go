@@ -54,6 +54,11 @@ const (
 	// MaxText bounds an error text: what fits two lines of a table.
 	MaxText = 160
 
+	// MaxGapBytes bounds the list of gaps in a report: beside the longest
+	// Error it leaves room for deficits on the smallest MTU, and at 2 % loss it
+	// holds what a 1 Gb/s wire loses between two reports.
+	MaxGapBytes = 192
+
 	// MaxReceivers bounds a session: receivers report once a millisecond all
 	// together, so each of 4096 reports every four seconds.
 	MaxReceivers = 4096

@@ -52,7 +52,26 @@ type Counters struct {
 	Rejected uint32    // blocks whose digest was wrong
 	Written  uint64    // bytes of disk restored, zeros included
 	Lanes    [3]uint32 // blocks by lane: multicast, peer, TFTP
+
+	Gaps     uint32 // rows of consecutive Seqs that did not come: Lost and Overflow in Gaps rows
+	Longest  uint32 // datagrams of the longest one
+	Decoding uint32 // milliseconds that workers spent on decoding and digests, summed over them
+	Writing  uint32 // the same, on writing
+	Stray    uint32 // probes of a bench session that reached this port uncalled-for; StrayUnknown
 }
+
+// StrayUnknown says that the receiver does not listen for stray datagrams, or
+// can't.
+const StrayUnknown = 1<<32 - 1
+
+// Gap is a row of consecutive sequence numbers that did not come.
+type Gap struct {
+	First Seq
+	Count uint32 // ≥ 1
+}
+
+// Last returns the gap's last sequence number.
+func (g Gap) Last() Seq { return g.First + Seq(g.Count) - 1 }
 
 // Report states the condition of one receiver as of a packet sequence. It is
 // not an event: a lost one costs nothing, a repeated one changes nothing.
@@ -69,13 +88,15 @@ type Report struct {
 	Buffer             uint32 // KiB of the socket's buffer: what may follow AsOf, of any block, before the kernel drops some
 	Collecting, Queued uint32 // blocks with symbols still missing; blocks waiting for decode or disk
 	Counters           Counters
+	Workers, Cores     uint16    // blocks decoded and written at once; processors of the machine
+	Recent             []Gap     // the latest gaps, newest first, as many as fit; only in bench sessions
 	Error              string    // of a failed receiver, ≤ MaxText bytes
 	From, To           SBN       // the deficits are complete for blocks From..To-1; a block in there that none names is held
 	Deficits           []Deficit // ascending, disjoint, within From..To
 }
 
 // reportFixed is the length of a REPORT with no Error and no Deficits.
-const reportFixed = HeaderSize + 4 + CookieSize + 4 + 2 + 8 + 4*5 + 8*5 + 4*5 + 1 + 8
+const reportFixed = HeaderSize + 4 + CookieSize + 4 + 2 + 8 + 4*5 + 8*5 + 4*5 + 4*5 + 2*2 + 1 + 1 + 8
 
 // AppendBinary appends the whole datagram to b.
 func (v *Report) AppendBinary(b []byte) ([]byte, error) {
@@ -96,11 +117,16 @@ func (v *Report) AppendBinary(b []byte) ([]byte, error) {
 	for _, x := range [...]uint64{n.Received, n.Lost, n.Overflow, n.Repaired, n.Written} {
 		b = binary.BigEndian.AppendUint64(b, x)
 	}
-	for _, x := range [...]uint32{n.Shed, n.Rejected, n.Lanes[0], n.Lanes[1], n.Lanes[2]} {
+	for _, x := range [...]uint32{n.Shed, n.Rejected, n.Lanes[0], n.Lanes[1], n.Lanes[2], n.Gaps, n.Longest, n.Decoding, n.Writing, n.Stray} {
 		b = binary.BigEndian.AppendUint32(b, x)
 	}
+	b = binary.BigEndian.AppendUint16(b, v.Workers)
+	b = binary.BigEndian.AppendUint16(b, v.Cores)
 	b, err := appendText(b, v.Error, MaxText)
 	if err != nil {
+		return nil, err
+	}
+	if b, err = appendGaps(b, v.Recent, v.AsOf); err != nil {
 		return nil, err
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(v.From))
@@ -144,11 +170,11 @@ type DeficitWriter struct {
 }
 
 // WriteDeficits starts the deficits of v, which may make the datagram size
-// bytes long at the most, and MaxDatagram in any case; Error must be set
-// already. A size of 303 always has room for the rest of the report.
+// bytes long at the most, and MaxDatagram in any case; AsOf, Error and Recent
+// must be set already. A size of 520 always has room for the rest of the report.
 func (v *Report) WriteDeficits(from SBN, size int) DeficitWriter {
 	v.From, v.To, v.Deficits = from, from, v.Deficits[:0]
-	return DeficitWriter{r: v, left: min(size, MaxDatagram) - reportFixed - len(v.Error), at: from}
+	return DeficitWriter{r: v, left: min(size, MaxDatagram) - reportFixed - len(v.Error) - gapBytes(v.Recent, v.AsOf), at: from}
 }
 
 // Add appends one deficit beyond those before it; it returns false, and
@@ -202,7 +228,7 @@ func ParseReport(d []byte, v *Report) error {
 		return err
 	}
 	c := cursor{b: d[HeaderSize:]}
-	deficits := v.Deficits[:0]
+	deficits, gaps := v.Deficits[:0], v.Recent[:0]
 	*v = Report{Session: s, Number: Number(c.u32())}
 	v.Cookie = Cookie(c.take(CookieSize))
 	v.Serial = c.u32()
@@ -214,10 +240,12 @@ func ParseReport(d []byte, v *Report) error {
 	for _, x := range [...]*uint64{&n.Received, &n.Lost, &n.Overflow, &n.Repaired, &n.Written} {
 		*x = c.u64()
 	}
-	for _, x := range [...]*uint32{&n.Shed, &n.Rejected, &n.Lanes[0], &n.Lanes[1], &n.Lanes[2]} {
+	for _, x := range [...]*uint32{&n.Shed, &n.Rejected, &n.Lanes[0], &n.Lanes[1], &n.Lanes[2], &n.Gaps, &n.Longest, &n.Decoding, &n.Writing, &n.Stray} {
 		*x = c.u32()
 	}
+	v.Workers, v.Cores = c.u16(), c.u16()
 	v.Error = c.text(MaxText)
+	v.Recent = c.gaps(gaps, v.AsOf)
 	v.From, v.To = SBN(c.u32()), SBN(c.u32())
 	c.limit(v.valid() && len(d) <= MaxDatagram)
 	v.Deficits = c.deficits(deficits, v.From, v.To)

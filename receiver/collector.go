@@ -24,6 +24,7 @@ type collector struct {
 	counters  protocol.Counters
 	first     protocol.Seq // of this session
 	asOf      protocol.Seq // highest seen
+	gaps      gaps
 	announced protocol.Seq // highest that the sender signed for
 	before    protocol.Seq // asOf when it last did
 	since     struct {     // as it was when the last symbol came
@@ -62,6 +63,7 @@ func (c *collector) hear(highest protocol.Seq) {
 	c.announced = highest
 	if c.before > highest {
 		c.asOf, c.first, c.since.asOf = highest, min(c.first, highest), min(c.since.asOf, highest)
+		c.gaps.cut(highest)
 	}
 	c.before = c.asOf
 }
@@ -76,7 +78,17 @@ func (c *collector) see(q protocol.Seq) bool {
 		c.first = q
 	}
 	c.counters.Received++
-	c.asOf = max(c.asOf, q)
+	switch {
+	case q == c.asOf+1:
+		c.asOf = q
+	case q <= c.asOf:
+		c.gaps.late(q)
+	default:
+		if c.asOf != 0 {
+			c.gaps.open(c.asOf+1, q-1)
+		}
+		c.asOf = q
+	}
 	return true
 }
 
@@ -84,6 +96,7 @@ func (c *collector) see(q protocol.Seq) bool {
 // our own socket dropped.
 func (c *collector) settle(overflow uint64) {
 	c.counters.Overflow = overflow
+	c.counters.Gaps, c.counters.Longest = c.gaps.totals()
 	if c.first != 0 {
 		span := uint64(c.asOf - c.first + 1)
 		c.counters.Lost = span - min(span, c.counters.Received+overflow)

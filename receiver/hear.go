@@ -82,6 +82,7 @@ func (s *session) learn(ctx context.Context) error {
 	if m.RawSize() != s.begun.RawSize {
 		return fmt.Errorf("the manifest is of an image of %d bytes, announced were %d: nothing was written", m.RawSize(), s.begun.RawSize)
 	}
+	s.reportAt = time.Time{} // what is lacking now is another object
 	held := s.collector.learn(m, s.held)
 	s.state = protocol.ReceiverReceiving
 	s.pipe.start(ctx, m, s.cfg.Workers)
@@ -220,11 +221,14 @@ func (s *session) listen(now time.Time) error {
 
 func (s *session) heardAgain(h Heard, now time.Time) error {
 	b := &s.begun
-	if h.Counter <= s.heard.Counter || h.ImageID != b.ImageID || h.Data != b.Data || h.Report != b.Report ||
+	if h.Counter <= s.heard.Counter || h.Bench != b.Bench || h.ImageID != b.ImageID || h.Data != b.Data || h.Report != b.Report ||
 		h.SymbolSize != b.SymbolSize || h.RawSize != b.RawSize || h.PackedSize != b.PackedSize || h.ManifestSize != b.ManifestSize {
 		return nil // replayed, or not as it began: not ours
 	}
 	s.heard, s.heardAt = h, now
+	if soon := now.Add(time.Duration(h.IntervalMS) * time.Millisecond); soon.Before(s.reportAt) && !s.ending {
+		s.reportAt = soon
+	}
 	s.collector.hear(h.Highest)
 	if s.ending || s.state.Over() || !h.State.Over() {
 		return nil

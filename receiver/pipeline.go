@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/image"
@@ -32,6 +33,8 @@ type pipeline struct {
 	work     chan *block
 	results  chan result // as many as blocks can be in memory: workers never wait for it
 	written  atomic.Int64
+	decoding atomic.Int64 // nanoseconds that the workers were at it, digests included
+	writing  atomic.Int64
 	begun    chan struct{} // closed when the disk may be written
 	wait     sync.WaitGroup
 }
@@ -107,7 +110,7 @@ func (p *pipeline) worker(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	w := worker{newRebuilder(), image.NewDecoder(), disk.AlignedBuffer(protocol.BlockSize)}
+	w := worker{newRebuilder(), image.NewDecoder(), disk.AlignedBuffer(protocol.BlockSize + image.Overrun)}
 	for {
 		select {
 		case b := <-p.work:
@@ -119,6 +122,7 @@ func (p *pipeline) worker(ctx context.Context) {
 }
 
 func (p *pipeline) block(b *block, w *worker) error {
+	begin := time.Now()
 	frame, err := w.rebuilder.frame(b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDigest, err)
@@ -131,9 +135,12 @@ func (p *pipeline) block(b *block, w *worker) error {
 	if err != nil || image.Sum(raw) != p.manifest.Digest(i) {
 		return errDigest
 	}
+	decoded := time.Now()
+	p.decoding.Add(int64(decoded.Sub(begin)))
 	if err := p.target.WriteBlock(int64(b.sbn)*protocol.BlockSize, raw); err != nil {
 		return err
 	}
+	p.writing.Add(int64(time.Since(decoded)))
 	p.written.Add(int64(len(raw)))
 	return nil
 }

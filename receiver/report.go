@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/pxecast/pxecast/protocol"
@@ -32,6 +33,30 @@ const backlog = 16 << 20
 // spare returns the bytes that the sender may begin new blocks with.
 func (s *session) spare() int { return max(0, min(s.collector.room(), backlog-s.waiting)) }
 
+const (
+	// promptEach is the least time between two reports, promptBelow the longest
+	// interval of a room in which any may come before its time.
+	promptEach  = 2 * time.Millisecond
+	promptBelow = 50 * time.Millisecond
+
+	// further is by how much. A fast sender is never out of room then, and one
+	// that waits for us goes on with the next few blocks.
+	further = backlog / 4
+)
+
+// prompt reports whether the sender may go so much further than the last report
+// told it that another must not wait for its time. In a large room it must: all
+// machines would have something to say at once, and none could take more than
+// its part of what the network brings.
+func (s *session) prompt(now time.Time) bool {
+	each := time.Duration(s.heard.IntervalMS) * time.Millisecond
+	if !s.admitted || s.ending || s.state != protocol.ReceiverReceiving || each > promptBelow || now.Sub(s.told.at) < max(promptEach, each/8) {
+		return false
+	}
+	came := int(s.collector.asOf-min(s.told.asOf, s.collector.asOf)) * s.heard.SymbolSize
+	return came+s.spare()-s.told.room >= further
+}
+
 // send reports our condition, and sets the time of the next report: not the
 // same for all, so that they spread.
 func (s *session) send(now time.Time) {
@@ -44,22 +69,30 @@ func (s *session) send(now time.Time) {
 	c := s.collector
 	c.settle(s.data.Overflow())
 	c.counters.Written = uint64(s.pipe.written.Load())
+	c.counters.Decoding, c.counters.Writing = millis(s.pipe.decoding.Load()), millis(s.pipe.writing.Load())
+	c.counters.Stray = s.stray()
 	r := &s.report
 	*r = protocol.Report{
 		Session: s.begun.Session, Number: s.number, Cookie: s.cookie, Serial: r.Serial + 1,
 		State: s.state, RTTMicro: uint32(min(s.rtt, time.Minute).Microseconds()),
 		Room: uint32(s.spare() >> 10), Buffer: uint32(s.data.BufferSize() >> 10),
 		Collecting: uint32(len(c.objects[protocol.ObjectImage].open)), Queued: uint32(s.queued),
-		Counters: c.counters, Error: s.failure, Deficits: r.Deficits,
+		Counters: c.counters, Workers: uint16(s.cfg.Workers), Cores: uint16(runtime.NumCPU()),
+		Error: s.failure, Deficits: r.Deficits, Recent: r.Recent[:0],
 	}
 	if s.ending && s.state == protocol.ReceiverReceiving {
 		r.State = protocol.ReceiverFlushing
+	}
+	if s.begun.Bench {
+		r.AsOf = c.asOf
+		c.gaps.list(r)
 	}
 	if r.State.Over() {
 		r.Deficits, r.Object = r.Deficits[:0], protocol.ObjectImage
 	} else {
 		c.deficits(r, s.size)
 	}
+	s.told.at, s.told.asOf, s.told.room = now, c.asOf, int(r.Room)<<10
 	if d, err := r.AppendBinary(s.buffer[:0]); err == nil {
 		s.buffer = d
 		s.conn.WriteTo(d, s.begun.Report) // a lost report costs nothing

@@ -35,7 +35,7 @@ const (
 	defaultMemory = 96 << 20
 	leastMemory   = 16 << 20
 
-	joinEach   = 250 * time.Millisecond
+	joinEach   = 100 * time.Millisecond
 	statusEach = 250 * time.Millisecond
 
 	// silence is how long the sender may say nothing, or its data not come,
@@ -57,6 +57,9 @@ const (
 // written, flushed, and read back if Config.Verify says so. The status it
 // returns is final also with an error.
 func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error) {
+	if h.Bench && !keepsNothing(target) {
+		return Status{}, ErrBench
+	}
 	s, err := newSession(cfg, h, target)
 	if err != nil {
 		return Status{}, err
@@ -82,6 +85,9 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	deaf()
 	s.data.Close()
 	s.conn.Close()
+	if s.ear != nil {
+		s.ear.Close()
+	}
 	readers.Wait()
 	s.pipe.wait.Wait()
 	st := s.status(time.Now())
@@ -97,6 +103,7 @@ type session struct {
 	heard     Heard // the latest
 	data      mcast.Reader
 	conn      mcast.Conn
+	ear       mcast.Ear // nil: not a bench session, or we can't
 	collector *collector
 	pipe      *pipeline
 	rebuilder *rebuilder // for the manifest
@@ -122,7 +129,12 @@ type session struct {
 	counted  int // machines of the roster that room sums up so far
 	verified atomic.Int64
 
-	report                                                   protocol.Report
+	report protocol.Report
+	told   struct { // by the last one
+		at   time.Time
+		asOf protocol.Seq
+		room int // bytes
+	}
 	buffer                                                   []byte
 	size                                                     int  // of a report at the most
 	symbols                                                  bool // any came since the last step
@@ -167,13 +179,16 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 		opened:    now, heardAt: now, dataAt: now, symbolAt: now,
 		run: rand.Uint64(),
 	}
+	if h.Bench {
+		s.ear = overhear(cfg.Network, h.Data)
+	}
 	s.random = rand.New(rand.NewPCG(uint64(cfg.ID), 1))
 	return s, nil
 }
 
 // loop runs the session until the last report is acknowledged.
 func (s *session) loop(ctx context.Context) error {
-	batch := mcast.NewBatch(16)
+	batch := mcast.NewBatch(4) // 256 KiB: what the kernel copied is still in the cache when it is copied on
 	for {
 		err := s.data.Read(batch, s.next(time.Now()))
 		switch {
@@ -211,7 +226,11 @@ func (s *session) next(now time.Time) time.Time {
 	if !s.admitted {
 		at = s.joinAt.Add(joinEach)
 	}
-	if look := now.Add(lookEach); look.Before(at) || at.Before(now) {
+	look := now.Add(lookEach)
+	if s.queued > 0 {
+		look = now.Add(promptEach) // the sender may be waiting for what becomes free
+	}
+	if look.Before(at) || at.Before(now) {
 		return look
 	}
 	return at
@@ -236,7 +255,7 @@ func (s *session) step(ctx context.Context, now time.Time) error {
 	if !s.admitted && now.Sub(s.joinAt) >= joinEach {
 		s.join(now)
 	}
-	if s.admitted && !now.Before(s.reportAt) {
+	if s.admitted && !now.Before(s.reportAt) || s.prompt(now) {
 		s.send(now)
 	}
 	if now.Sub(s.shown) >= statusEach {

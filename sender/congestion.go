@@ -15,16 +15,22 @@ type congestion struct {
 	most  float64 // the user's or the link's limit; 0 none
 	base  float64 // loss that a lower rate did not cure
 	trial bool    // rate was lowered to see what the loss does
+	again bool    // the trial is a second one
 	wait  bool    // what was sent before the trial still counts in the next update
 	prior struct{ rate, loss float64 }
 	found float64 // rate at which loss was last cured; 0 never
 }
 
 const (
-	// trialLoss is the loss above base that is worth a trial. A tenth costs
-	// little parity, and no bad cable or noise of the measure gets there often.
-	trialLoss = 0.10
+	// trialLoss is the loss above base that is worth a trial. Less costs little
+	// parity, and no bad cable or noise of the measure gets there often.
+	trialLoss = 0.12
 	cured     = 0.5 // of the loss, when a lower rate was the cure
+
+	// absurd is a loss that no network has by itself. What arrived before the
+	// trial may have been the last of a switch's buffer or token bucket, so the
+	// trial is repeated once with what arrives now.
+	absurd = 0.3
 
 	// leastRate in bytes a second is tried at the lowest: less than the oldest
 	// Ethernet carries. Who reports less of what arrives is wrong, or lies.
@@ -45,10 +51,13 @@ func (c *congestion) update(dt time.Duration, loss, delivered float64) (healed b
 	case c.wait:
 		c.wait = false
 	case c.trial && loss-c.base < cured*(c.prior.loss-c.base):
-		c.trial, c.found = false, c.rate
+		c.trial, c.again, c.found = false, false, c.rate
 		return true
+	case c.trial && loss > absurd && !c.again && delivered > 0:
+		c.again, c.wait, c.prior.loss = true, true, loss
+		c.rate = max(min(c.rate, 0.95*delivered/(1-c.base)), leastRate)
 	case c.trial:
-		c.trial, c.rate, c.base = false, c.prior.rate, loss
+		c.trial, c.again, c.rate, c.base = false, false, c.prior.rate, loss
 	case loss > c.base+trialLoss && delivered > 0:
 		c.prior.rate, c.prior.loss = c.rate, loss
 		c.trial, c.wait, c.rate = true, true, 0.95*delivered/(1-c.base)
@@ -63,14 +72,14 @@ func (c *congestion) update(dt time.Duration, loss, delivered float64) (healed b
 	return false
 }
 
-// grow probes upwards: by a tenth in a second near the rate that was found,
+// grow probes upwards: by a little in a second near the rate that was found,
 // faster beyond it.
 func (c *congestion) grow(seconds float64) {
 	if c.rate == 0 {
 		return
 	}
 	if c.rate < c.found*1.1 {
-		c.rate *= 1 + 0.1*min(seconds, 1)
+		c.rate *= 1 + 0.03*min(seconds, 1)
 	} else {
 		c.rate *= 1 + 0.5*min(seconds, 1)
 	}

@@ -52,8 +52,8 @@ func TestRateGrows(t *testing.T) {
 	for range 10 {
 		c.update(tick, 0, c.rate)
 	}
-	if c.rate < 54*megabyte || c.rate > 60*megabyte {
-		t.Errorf("a second after it was found the rate is %.0f, want a tenth more", c.rate)
+	if c.rate < 51*megabyte || c.rate > 52*megabyte {
+		t.Errorf("a second after it was found the rate is %.0f, want three hundredths more", c.rate)
 	}
 	for range 100 {
 		c.update(tick, 0, c.rate)
@@ -116,5 +116,22 @@ func TestRateStaysSane(t *testing.T) {
 				t.Fatalf("step %d: rate %v, most %v", i, c.rate, most)
 			}
 		}
+	}
+}
+
+// TestBucketDoesNotDeceive: a switch that limits multicast passes much more at
+// first. The rate that arrives then is no rate to try.
+func TestBucketDoesNotDeceive(t *testing.T) {
+	var c congestion
+	step := func(capacity float64) {
+		loss, delivered := bottleneck(c.rate, capacity, 0)
+		c.update(tick, loss, delivered)
+	}
+	step(50 * megabyte)
+	for range 50 {
+		step(12 * megabyte)
+	}
+	if c.rate == 0 || c.rate > 15*megabyte {
+		t.Errorf("rate %.0f behind a limit of 12 MB/s that let 50 through at first", c.rate)
 	}
 }

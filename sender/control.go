@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/mcast"
@@ -16,11 +18,11 @@ import (
 )
 
 // What waits for the scheduler is bounded; more is dropped, as each states a
-// condition and comes again. Few JOINs wait, because each costs a signature: a
-// flood of them must not keep the sender from its work.
+// condition and comes again. A room that hears its sender begin joins all at
+// once, and who is dropped then comes again only a quarter of a second later.
 const (
 	reportQueue = 1024
-	joinQueue   = 8
+	joinQueue   = 128
 )
 
 // joining and reporting are datagrams from a receiver whose address is proven.
@@ -40,25 +42,30 @@ type (
 type control struct {
 	session protocol.SessionID
 	conn    mcast.Conn
-	secret  [32]byte
+	mac     hash.Hash // keyed by a secret, for cookies
+	sum     []byte    // scratch of cookie
 	joins   chan joining
 	reports chan reporting
-	pool    sync.Pool // of *protocol.Report
+	pool    sync.Pool    // of *protocol.Report
+	rest    atomic.Int64 // nanoseconds that datagrams may wait, to be taken together
 }
 
 func newControl(id protocol.SessionID, conn mcast.Conn) *control {
 	c := &control{session: id, conn: conn, joins: make(chan joining, joinQueue), reports: make(chan reporting, reportQueue)}
 	c.pool.New = func() any { return new(protocol.Report) }
-	rand.Read(c.secret[:])
+	var secret [32]byte
+	rand.Read(secret[:])
+	c.mac = hmac.New(sha256.New, secret[:])
 	return c
 }
 
 // cookie is what only somebody who receives at that address can know.
 func (c *control) cookie(to netip.AddrPort) (k protocol.Cookie) {
-	h := hmac.New(sha256.New, c.secret[:])
-	b, _ := to.MarshalBinary()
-	h.Write(b)
-	copy(k[:], h.Sum(nil))
+	c.mac.Reset()
+	c.sum, _ = to.AppendBinary(c.sum[:0])
+	c.mac.Write(c.sum)
+	c.sum = c.mac.Sum(c.sum[:0])
+	copy(k[:], c.sum)
 	return k
 }
 
@@ -77,6 +84,9 @@ func (c *control) run(ctx context.Context) error {
 		}
 		for d, from := range b.Datagrams() {
 			c.datagram(d, from)
+		}
+		if rest := time.Duration(c.rest.Load()); rest > 0 {
+			time.Sleep(rest)
 		}
 	}
 }

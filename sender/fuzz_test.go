@@ -1,6 +1,8 @@
 package sender
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
 	"testing"
@@ -149,9 +151,9 @@ func FuzzControl(f *testing.F) {
 		s := &session{
 			cfg: Config{Source: source, Key: key}, id: 7, conn: newTap(nil), control: newControl(7, newTap(nil)), page: 10,
 			sched: newScheduler(source.m, protocol.DefaultSymbolSize, 0),
-			tx:    newTransmitter(7, newTap(nil), netip.AddrPort{}, source, protocol.DefaultSymbolSize),
+			tx:    newTransmitter(7, newTap(nil), netip.AddrPort{}, source, protocol.DefaultSymbolSize, 0),
 		}
-		s.control.secret = [32]byte{}
+		s.control.mac = hmac.New(sha256.New, nil) // the same cookies each time
 		s.sched.admit(time.Now(), &protocol.Join{Receiver: 5}, here)
 		d = append([]byte(nil), d...)
 		if len(d) >= protocol.HeaderSize {

@@ -32,7 +32,7 @@ type member struct {
 	loss     float64           // smoothed fraction of datagrams that the network lost, 0..1
 	measured bool              // loss says something
 	seen     protocol.Counters // at the last measure of loss
-	seenAt   time.Time
+	seenAt   time.Time         // of the report that had them
 }
 
 // present reports whether the member still wants something.
@@ -58,7 +58,7 @@ func (m *member) update(now time.Time, r *protocol.Report, last protocol.Seq) {
 	}
 	m.heard, m.reported = now, now
 	m.report = *r
-	m.report.Deficits = nil // they are the caller's
+	m.report.Deficits, m.report.Recent = nil, nil // they are the caller's
 	if m.state = r.State; m.state.Over() {
 		m.ended = now
 		for _, l := range m.lacks {
@@ -69,18 +69,26 @@ func (m *member) update(now time.Time, r *protocol.Report, last protocol.Seq) {
 
 // measure updates the member's loss from what its counters did since the last
 // measure. Datagrams that its own socket dropped are not the network's. Late
-// and doubled ones take back some of what was counted as lost.
-func (m *member) measure(now time.Time) (loss float64, rate float64, ok bool) {
-	c, dt := m.report.Counters, now.Sub(m.seenAt).Seconds()
+// and doubled ones take back some of what was counted as lost. The rate is in
+// datagrams a second that reached it, by the times of its reports, of which none
+// from before began counts.
+func (m *member) measure(began time.Time) (loss, rate float64, ok bool) {
+	if m.seenAt.Before(began) {
+		m.seenAt = began
+	}
+	c, dt := m.report.Counters, m.reported.Sub(m.seenAt).Seconds()
 	received := float64(c.Received) - float64(m.seen.Received)
 	lost := max(0, float64(c.Lost)-float64(m.seen.Lost))
-	if received < 0 || received+lost < 64 || dt <= 0 {
+	if received < 0 || received+lost < 64 {
 		return 0, 0, false
 	}
 	loss = lost / (received + lost)
 	m.loss += (loss - m.loss) / 2
-	m.seen, m.seenAt, m.measured = c, now, true
-	return loss, received / dt, true
+	m.seen, m.seenAt, m.measured = c, m.reported, true
+	if dt > 0 {
+		rate = received / dt
+	}
+	return loss, rate, true
 }
 
 // limit returns the highest sequence that the member can take without its
@@ -95,4 +103,15 @@ func (m *member) limit(now time.Time, interval time.Duration, packet int, last p
 	// Blocks that began but of which nothing arrived yet hold no memory there.
 	room := max(0, float64(m.report.Room)*1024-interleave*protocol.BlockSize) / float64(packet)
 	return limit{all: protocol.Seq(at + max(socket, minWindow)), begin: protocol.Seq(at + room)}
+}
+
+// behind reports whether half of the members have not yet taken in all up to q.
+func (s *scheduler) behind(q protocol.Seq) bool {
+	n := 0
+	for _, m := range s.alive {
+		if m.asOf < q {
+			n++
+		}
+	}
+	return 2*n > len(s.alive)
 }

@@ -39,8 +39,8 @@ func TestPacer(t *testing.T) {
 			if math.Abs(got/rate-1) > 1e-4 {
 				t.Errorf("rate %v packet %d: %v on average", rate, packet, got)
 			}
-			if most > burst(rate, packet) {
-				t.Errorf("rate %v packet %d: %v bytes at once, want ≤ %v", rate, packet, most, burst(rate, packet))
+			if most > p.most(rate, packet) {
+				t.Errorf("rate %v packet %d: %v bytes at once, want ≤ %v", rate, packet, most, p.most(rate, packet))
 			}
 		}
 	}

@@ -34,7 +34,8 @@ type scheduler struct {
 	jobs    [slots]job
 	turns   [interleave]int // the slots whose turn comes round
 	turn    int
-	free    []int // the other slots, longest unused first
+	free    []int // other slots, the last used last: its memory is in the cache
+	spent   []int // slots whose last symbols are in the fill under way
 	cursor  int   // where the carousel goes on
 	debt    int   // symbols that went before the carousel, less its own since
 	window  window
@@ -44,7 +45,14 @@ type scheduler struct {
 	congestion congestion
 	measured   time.Time
 	sampled    protocol.Seq // sent when it was measured
+	turned     protocol.Seq // sent when the congestion control last tried a lower rate
+	began      time.Time    // when most of what went since then began to go
 	packet     int          // bytes of a full datagram
+
+	calm    time.Duration // for which reports may be missed
+	relaxed time.Time     // when that was decided
+	before  protocol.Seq  // sent until then
+	frame   float64       // mean bytes of a block of the image
 }
 
 func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler {
@@ -52,6 +60,7 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 		objects: [2]*object{manifestObject(int64(len(m.Bytes())), symbolSize), imageObject(m, symbolSize)},
 		parity:  parity,
 		packet:  symbolSize + protocol.DataHeaderSize,
+		frame:   float64(m.PackedSize()) / float64(max(1, m.DataBlocks())),
 	}
 	for _, o := range s.objects {
 		o.wanted = func(i int) int { return s.lacked(o, i) }
@@ -64,11 +73,6 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 		}
 	}
 	return s
-}
-
-// interval is how often each receiver reports: together once a millisecond.
-func (s *scheduler) interval() time.Duration {
-	return max(minInterval, time.Duration(len(s.alive))*time.Millisecond)
 }
 
 // admit gives a receiver its place, the former one if it was here before. It
@@ -136,7 +140,7 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 		m.heard = now
 		return false
 	}
-	if !r.State.Over() && now.Sub(m.reported) < s.interval()/4 {
+	if !r.State.Over() && now.Sub(m.reported) < minInterval/4 {
 		return false // a flood: all that there is comes with a later one
 	}
 	back := m.state == protocol.ReceiverGone
@@ -215,6 +219,7 @@ type run struct {
 // A slot that it gives a new job keeps it until the next fill.
 func (s *scheduler) fill(now time.Time, out []run, most int) []run {
 	l := s.window.limit(now, s.alive, s.interval(), s.packet, s.last+1)
+	s.free, s.spent = append(s.free, s.spent...), s.spent[:0]
 	renewed := 0
 	for idle := 0; idle < interleave && most > 0 && s.last < l.all; s.turn = (s.turn + 1) % interleave {
 		slot := s.turns[s.turn]
@@ -228,9 +233,9 @@ func (s *scheduler) fill(now time.Time, out []run, most int) []run {
 				continue
 			}
 			renewed++
-			s.free = append(s.free, slot)
-			slot = s.free[0]
-			s.free = s.free[:copy(s.free, s.free[1:])]
+			s.spent = append(s.spent, slot)
+			last := len(s.free) - 1
+			slot, s.free = s.free[last], s.free[:last]
 			s.turns[s.turn], s.jobs[slot] = slot, next
 		}
 		idle = 0
@@ -336,6 +341,10 @@ func (s *scheduler) tick(now time.Time) {
 	if gone {
 		s.enlist()
 	}
+	s.relax(now)
+	if s.last-s.sampled < minWindow {
+		s.began = now // a rest, but for some FLUSHes, says nothing of the rate
+	}
 	if dt := now.Sub(s.measured); dt >= 3*s.interval() && (s.last-s.sampled >= sample || dt >= sampleTime) {
 		s.measure(now, dt)
 	}
@@ -346,8 +355,8 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	s.measured, s.sampled = now, s.last
 	var losses, smooth, rates []float64
 	for _, m := range s.alive {
-		if loss, rate, ok := m.measure(now); ok {
-			losses, rates = append(losses, loss), append(rates, rate*float64(s.packet))
+		if loss, rate, ok := m.measure(s.began); ok {
+			losses, rates = append(losses, loss), append(rates, rate*float64(s.packet+wireOverhead))
 		}
 		if m.measured {
 			smooth = append(smooth, m.loss)
@@ -356,7 +365,14 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	if len(smooth) > 0 {
 		s.loss = median(smooth)
 	}
-	if len(losses) > 0 && s.congestion.update(dt, median(losses), median(rates)) {
+	if len(losses) == 0 || s.congestion.wait && s.behind(s.turned) {
+		return
+	}
+	healed := s.congestion.update(dt, median(losses), median(rates))
+	if s.congestion.wait {
+		s.turned = s.last
+	}
+	if healed {
 		for _, m := range s.alive {
 			m.loss = 0
 		}

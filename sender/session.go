@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 // Source is a packed image, see image.Packed.
 type Source interface {
 	Manifest() *image.Manifest
-	ReadFrame(i int, buf []byte) ([]byte, error)
+	ReadFramePart(i, off int, p []byte) error
 	Prefetch(i, n int)
 }
 
@@ -34,9 +35,12 @@ type Config struct {
 	Name         string        // of the image, as menus show it
 	MinReceivers int           // to wait for before sending starts; default 1
 	MaxWait      time.Duration // for them; then it starts with those that are here; default 30 min
+	Settle       time.Duration // to wait for more after the last that came; default 0
 	Linger       time.Duration // after all are done, for late ones; 0 none
 	Rate         int64         // bits a second on the wire; 0 follow link, receivers and loss
+	Burst        int           // bytes on the wire that go at once at most; default two milliseconds' worth, 16 to 64 KiB
 	Parity       float64       // sent unasked, as a fraction of k; <0 follow the loss
+	Bench        bool          // a measurement: only receivers that keep nothing take part, and tell more
 	Status       func(Status)  // called four times a second and at every change of state
 }
 
@@ -59,7 +63,12 @@ func Run(ctx context.Context, cfg Config) (Status, error) {
 	s.end(err)
 	s.conn.Close()
 	reader.Wait()
-	return s.status(time.Now()), err
+	st := s.status(time.Now())
+	if s.bench != nil {
+		s.bench.close()
+		st.Measured = s.bench.room(s.sched, &st)
+	}
+	return st, err
 }
 
 // stuck is how long a write may block after the end of the context.
@@ -74,8 +83,10 @@ type session struct {
 	sched   *scheduler
 	tx      *transmitter
 	pacer   pacer
+	paced   float64 // the rate that the socket knows
 	group   netip.AddrPort
 	symbol  int
+	bench   *bench // nil: not a bench session
 
 	state   protocol.SessionState
 	reason  string
@@ -83,6 +94,7 @@ type session struct {
 	started time.Time // of sending
 	rested  time.Time // since when nobody lacks anything
 
+	told                             time.Duration // report interval of the last announcement
 	counter                          uint64
 	announced, rostered, shown, idle time.Time
 	page                             int // receivers in a roster page, as the MTU allows
@@ -92,7 +104,7 @@ type session struct {
 
 func newSession(cfg Config) (*session, error) {
 	cfg.MinReceivers = max(1, cfg.MinReceivers)
-	cfg.Rate = max(0, cfg.Rate)
+	cfg.Rate, cfg.Burst = max(0, cfg.Rate), max(0, cfg.Burst)
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = 30 * time.Minute
 	}
@@ -118,17 +130,21 @@ func newSession(cfg Config) (*session, error) {
 		cfg: cfg, id: id, conn: conn, group: group, symbol: symbol,
 		control: newControl(id, conn),
 		sched:   newScheduler(cfg.Source.Manifest(), symbol, cfg.Parity),
-		tx:      newTransmitter(id, conn, group, cfg.Source, symbol),
+		tx:      newTransmitter(id, conn, group, cfg.Source, symbol, cfg.Burst),
+		pacer:   pacer{burst: cfg.Burst},
 		state:   protocol.SessionGathering, opened: time.Now(),
 		page: protocol.RosterPlaces(cfg.Network.MTU()),
 	}
 	s.sched.congestion.rate = float64(cfg.Rate) / 8
 	s.sched.congestion.most = float64(cfg.Rate) / 8
+	if cfg.Bench {
+		s.bench = newBench(cfg.Network, group)
+	}
 	return s, nil
 }
 
 const (
-	announceEach = 200 * time.Millisecond
+	announceEach = 100 * time.Millisecond
 	rosterEach   = time.Second
 	statusEach   = 250 * time.Millisecond
 	flushEach    = 20 * time.Millisecond  // while somebody lacks something
@@ -143,6 +159,7 @@ func (s *session) loop(ctx context.Context) error {
 		s.drain()
 		now := time.Now()
 		s.sched.tick(now)
+		s.control.rest.Store(int64(s.sched.rest()))
 		if over, err := s.advance(now); over || err != nil {
 			return err
 		}
@@ -156,7 +173,12 @@ func (s *session) loop(ctx context.Context) error {
 		if sent {
 			continue
 		}
-		timer.Reset(max(0, again.Sub(now)))
+		wait := max(0, again.Sub(now))
+		if s.paced > 0 && wait < time.Millisecond {
+			s.conn.Pause(wait)
+			continue
+		}
+		timer.Reset(wait)
 		select {
 		case j := <-s.control.joins:
 			s.welcome(time.Now(), &j.join, j.from)
@@ -177,7 +199,7 @@ func (s *session) advance(now time.Time) (over bool, err error) {
 		if late && here == 0 && len(s.sched.members) == 0 {
 			return true, fmt.Errorf("%w within %v: is `pxecast receive` running, on the network of interface %s?", ErrNobody, s.cfg.MaxWait, s.cfg.Network.Name())
 		}
-		if here >= s.cfg.MinReceivers || late {
+		if here >= s.cfg.MinReceivers && s.settled(now) || late {
 			s.state, s.started = protocol.SessionSending, now
 			s.announced = time.Time{}
 		}
@@ -197,9 +219,18 @@ func (s *session) advance(now time.Time) (over bool, err error) {
 	return false, nil
 }
 
+// settled reports whether nobody has come for the time that Config says.
+func (s *session) settled(now time.Time) bool {
+	return !slices.ContainsFunc(s.sched.alive, func(m *member) bool { return now.Sub(m.joined) < s.cfg.Settle })
+}
+
+// mostWelcomes bounds the signatures that a flood of JOINs costs before the
+// next data goes out.
+const mostWelcomes = 8
+
 // drain handles the reports and joins that wait now.
 func (s *session) drain() {
-	for range len(s.control.joins) {
+	for range min(len(s.control.joins), mostWelcomes) {
 		j := <-s.control.joins
 		s.welcome(time.Now(), &j.join, j.from)
 	}
@@ -211,7 +242,9 @@ func (s *session) drain() {
 func (s *session) report(e reporting) {
 	r := e.report
 	if int(r.Number) < len(s.sched.members) && s.sched.members[r.Number].address == e.from {
-		s.sched.report(time.Now(), r)
+		if s.sched.report(time.Now(), r) && s.bench != nil {
+			s.bench.report(r, s.sched)
+		}
 		if r.State.Over() {
 			s.acknowledge(r.Number)
 		}
@@ -246,7 +279,12 @@ func (s *session) signer(c trust.Context) func(msg []byte) [protocol.SignatureSi
 func (s *session) transmit(now time.Time) (sent bool, again time.Time, err error) {
 	again = s.announced.Add(announceEach)
 	if s.state != protocol.SessionGathering {
-		n, at := s.pacer.allow(now, s.sched.congestion.rate, s.sched.packet)
+		rate := s.sched.congestion.rate
+		if rate != s.paced {
+			s.paced = rate
+			s.conn.SetPace(int64(rate))
+		}
+		n, at := s.pacer.allow(now, rate, s.sched.packet)
 		if n == 0 {
 			if at.Before(again) {
 				again = at

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/protocol"
+	"github.com/pxecast/pxecast/sender/diagnosis"
 )
 
 // Status is what a session looks like at one moment.
@@ -22,6 +23,7 @@ type Status struct {
 	Rate      float64 // bytes a second that the pace allows; 0 no limit but the link's
 	Loss      float64 // median fraction of datagrams that the network loses
 	Receivers []ReceiverStatus
+	Measured  *diagnosis.Room // of a bench session that is over; nil else
 }
 
 // ReceiverStatus is one receiver as of its latest report.

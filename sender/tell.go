@@ -12,7 +12,8 @@ import (
 
 // tell sends announcement, roster and status when they are due.
 func (s *session) tell(now time.Time) error {
-	if now.Sub(s.announced) >= announceEach {
+	// Receivers that are to report more often must know at once.
+	if now.Sub(s.announced) >= announceEach || 2*s.sched.interval() < s.told {
 		s.announced = now
 		if err := s.announce(now); err != nil {
 			return err
@@ -28,17 +29,21 @@ func (s *session) tell(now time.Time) error {
 		s.shown = now
 		s.cfg.Status(s.status(now))
 	}
+	if s.bench != nil {
+		s.bench.tell(now, s)
+	}
 	return nil
 }
 
 func (s *session) announce(now time.Time) error {
 	m := s.cfg.Source.Manifest()
+	s.told = s.sched.interval()
 	s.counter = max(s.counter+1, uint64(now.UnixMicro()))
 	a := protocol.Announce{
-		Session: s.id, Counter: s.counter, State: s.state, ImageID: [32]byte(m.ID()),
+		Session: s.id, Counter: s.counter, State: s.state, Bench: s.cfg.Bench, ImageID: [32]byte(m.ID()),
 		RawSize: m.RawSize(), PackedSize: m.PackedSize(), ManifestSize: len(m.Bytes()), SymbolSize: s.symbol,
 		Data: s.group, Report: s.conn.LocalAddr(), Highest: s.sched.last,
-		IntervalMS: int(s.sched.interval() / time.Millisecond),
+		IntervalMS: int(s.told / time.Millisecond),
 		Name:       s.cfg.Name, Reason: s.reason, PublicKey: s.cfg.Key.Public(),
 	}
 	for _, m := range s.sched.members {

@@ -26,10 +26,9 @@ const (
 	// each time twice as long as the last.
 	overrunFirst = 20 * time.Second
 
-	minWindow   = 128                   // datagrams in flight to any receiver, however small its buffer
-	silentAfter = time.Second           // without a report: not waited for any more
-	deafAfter   = time.Second           // without a datagram: not waited for any more
-	minInterval = 20 * time.Millisecond // between reports of one receiver
+	minWindow   = 128         // datagrams in flight to any receiver, however small its buffer
+	silentAfter = time.Second // without a report: not waited for any more
+	deafAfter   = time.Second // without a datagram: not waited for any more
 )
 
 // limit is how far the sender may go now.

@@ -22,8 +22,10 @@ type Host struct {
 
 	// Guarded by lab.offload.
 	loss        Loss
+	policed     bool
 	perDatagram bool // asked for by SetSegmentation
 	split       bool // what the interface is set to
+	coalescing  bool // likewise
 }
 
 // Index is the host's number in its lab.

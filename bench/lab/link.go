@@ -2,17 +2,19 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 )
 
-// The recipe of a rate limit: 64 kB let one segmentation-offload packet through
-// whole, and 4 MB of queue exceed any socket's send buffer, so that the sender
-// waits rather than loses.
+// The recipe of a rate limit: the burst lets one segmentation-offload packet
+// through whole, up to 64 KiB of payload and the headers of each datagram in it,
+// which count as on a cable; and 4 MB of queue exceed any socket's send buffer,
+// so that the sender waits rather than loses.
 const (
-	tbfBurst = "64kb"
+	tbfBurst = "72kb"
 	tbfLimit = "4mb"
 	// switchBuffer is what a port towards a host holds before it drops, about
 	// what a small switch has to share.
@@ -70,16 +72,43 @@ func (h *Host) applySegmentation() error {
 	if h.split == want {
 		return nil
 	}
-	state := "on"
-	if want {
-		state = "off"
-	}
-	err := run(context.Background(), "", "ip", "netns", "exec", h.namespace,
-		"ethtool", "-K", Interface, "tx-udp-segmentation", state)
+	err := ethtool(h.namespace, Interface, "tx-udp-segmentation", !want)
 	if err == nil {
 		h.split = want
 	}
 	return err
+}
+
+// applyCoalescing needs lab.offload. While the lab is lossy, every host's
+// interface joins datagrams of one sender again that come one after the other
+// (GRO), as any network card can. Measured on Linux 6.18 with 24 receivers at
+// 200 Mbit/s on two busy cores: half the CPU time, and no datagram dropped that
+// should not be, where 3 to 5 % were, because a veth interface that does this
+// has a queue of its own instead of its share in that of the CPU. It does so
+// only for a peer that can't segment TCP (veth_skb_is_eligible_for_gro).
+func (h *Host) applyCoalescing() error {
+	want := h.lab.lossy > 0
+	if h.coalescing == want {
+		return nil
+	}
+	err := errors.Join(
+		ethtool(h.lab.bridge, h.port(), "tso", !want),
+		ethtool(h.namespace, Interface, "gro", want),
+		ethtool(h.namespace, Interface, "rx-udp-gro-forwarding", want), // multicast too
+	)
+	if err == nil {
+		h.coalescing = want
+	}
+	return err
+}
+
+// ethtool switches a feature of an interface.
+func ethtool(namespace, dev, feature string, on bool) error {
+	state := "off"
+	if on {
+		state = "on"
+	}
+	return run(context.Background(), "", "ip", "netns", "exec", namespace, "ethtool", "-K", dev, feature, state)
 }
 
 // backlogDrops is the sum over all CPUs of packets dropped because the CPU's

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -42,13 +43,14 @@ type LossCount struct {
 // lossScale is the resolution of Percent: a millionth.
 const lossScale = 1_000_000
 
-// lossTable is the name of the nftables table in the host.
-const lossTable = "pxelab"
+// lossTable is the name of the host's nftables table, in the bridge's namespace.
+func (h *Host) lossTable() string { return "pxelab_" + h.port() }
 
-// rules writes the table for nft(8). It stands at the very entrance of the
-// host (netdev ingress), before any counter of the host's own network stack
-// sees the datagram.
-func (l Loss) rules() string {
+// rules writes the table for nft(8). It stands where the switch hands datagrams
+// to the cable (netdev egress, Linux 5.16 and nft 1.0.1): before the host's
+// interface, which may join what it gets into larger packets, and before any
+// counter of the host's own network stack.
+func (l Loss) rules(table, port string) string {
 	match := "ip daddr 224.0.0.0/4 ip protocol udp"
 	if l.AllUDP {
 		match = "ip protocol udp"
@@ -56,12 +58,12 @@ func (l Loss) rules() string {
 	var b strings.Builder
 	// Naming the table before deleting it makes the deletion succeed when it
 	// did not exist. All of this is one transaction.
-	fmt.Fprintf(&b, "table netdev %[1]s\ndelete table netdev %[1]s\n", lossTable)
+	fmt.Fprintf(&b, "table netdev %[1]s\ndelete table netdev %[1]s\n", table)
 	if l == (Loss{}) {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "table netdev %s {\ncounter seen { }\ncounter dropped { }\n", lossTable)
-	fmt.Fprintf(&b, "chain in {\ntype filter hook ingress device \"%s\" priority 0; policy accept;\n", Interface)
+	fmt.Fprintf(&b, "table netdev %s {\ncounter seen { }\ncounter dropped { }\n", table)
+	fmt.Fprintf(&b, "chain out {\ntype filter hook egress device \"%s\" priority 0; policy accept;\n", port)
 	fmt.Fprintf(&b, "%s counter name seen\n", match)
 	if l.BurstLength > 0 {
 		fmt.Fprintf(&b, "%s numgen inc mod %d >= %d counter name dropped drop\n", match, l.BurstEvery, l.BurstEvery-l.BurstLength)
@@ -77,8 +79,9 @@ func (l Loss) rules() string {
 //
 // A segmentation-offload packet would be lost whole, some 45 datagrams at once.
 // So while any host has a loss set, all hosts of the lab send per datagram (see
-// SetSegmentation), which costs speed: about 100 MB/s to 4 receivers instead of
-// 1500 on the machine this was made on.
+// SetSegmentation), and their interfaces join what comes in one after the other
+// (see applyCoalescing). That costs speed all the same: about 100 MB/s to 4
+// receivers instead of 1500 on the machine this was made on.
 func (h *Host) SetLoss(loss Loss) error {
 	if err := loss.validate(); err != nil {
 		return err
@@ -93,11 +96,11 @@ func (h *Host) SetLoss(loss Loss) error {
 	}
 	h.loss = loss
 	for _, other := range l.hosts {
-		if err := other.applySegmentation(); err != nil {
+		if err := errors.Join(other.applySegmentation(), other.applyCoalescing()); err != nil {
 			return err
 		}
 	}
-	return run(context.Background(), loss.rules(), "ip", "netns", "exec", h.namespace, "nft", "-f", "-")
+	return run(context.Background(), loss.rules(h.lossTable(), h.port()), "ip", "netns", "exec", l.bridge, "nft", "-f", "-")
 }
 
 // LossCount reads how many datagrams the host's loss has seen and dropped. With
@@ -109,8 +112,8 @@ func (h *Host) LossCount() (LossCount, error) {
 	if !set {
 		return LossCount{}, nil
 	}
-	out, err := output(context.Background(), "", "ip", "netns", "exec", h.namespace,
-		"nft", "-j", "list", "counters", "table", "netdev", lossTable)
+	out, err := output(context.Background(), "", "ip", "netns", "exec", h.lab.bridge,
+		"nft", "-j", "list", "counters", "table", "netdev", h.lossTable())
 	if err != nil {
 		return LossCount{}, err
 	}

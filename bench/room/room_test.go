@@ -55,12 +55,17 @@ type room struct {
 
 func newRoom(t *testing.T, receivers int) *room {
 	t.Helper()
+	return newRoomIn(t, lab.Config{Hosts: receivers + 1})
+}
+
+func newRoomIn(t *testing.T, cfg lab.Config) *room {
+	t.Helper()
 	if err := lab.Available(); err != nil {
 		t.Skipf("needs a lab: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
-	l, err := lab.New(ctx, lab.Config{Hosts: receivers + 1})
+	l, err := lab.New(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,6 +91,7 @@ type pc struct {
 	status receiver.Status
 	err    error
 	took   time.Duration
+	ended  time.Time
 }
 
 // simulate runs play in a room of its own. When it returns, everything that
@@ -159,7 +160,7 @@ func (r *room) start(p *pc) {
 		default:
 			p.err = ctx.Err()
 		}
-		p.took = time.Since(begin)
+		p.took, p.ended = time.Since(begin), time.Now()
 	})
 }
 

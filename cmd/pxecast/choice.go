@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// listenFor is how long others may still be heard after the first: three
-	// announcements of each.
-	listenFor = 600 * time.Millisecond
+	// listenFor is how long a machine listens at least before it takes the only
+	// session that it heard: two announcements of the slowest other sender. One
+	// that has waited for its sender for longer joins at once.
+	listenFor = 500 * time.Millisecond
 
 	// sessionSilence is after how many missing announcements a session is no
 	// longer there: ten.
@@ -31,6 +32,7 @@ const (
 // choice decides which session to join.
 type choice struct {
 	p        *program
+	bench    bool   // the target keeps nothing and no image was asked for: a bench may have it
 	want     string // name or beginning of the ID of the image, "" any
 	ring     *trust.Keyring
 	explicit bool          // the ring is what --trust says: nobody else is to be considered
@@ -41,17 +43,17 @@ type choice struct {
 func (c *choice) wait(ctx context.Context, r *radio, network string) (receiver.Heard, error) {
 	began := time.Now()
 	var first time.Time // when anything that is wanted was heard
-	timer := time.NewTicker(100 * time.Millisecond)
+	timer := time.NewTicker(50 * time.Millisecond)
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		o := sortOffers(r.sessions(now.Add(-sessionSilence)), c.want, c.ring)
+		o := sortOffers(r.sessions(now.Add(-sessionSilence)), c.want, c.ring, c.bench)
 		if len(o.trusted)+len(o.unknown) == 0 {
 			first = time.Time{}
 		} else if first.IsZero() {
 			first = now
 		}
-		if !first.IsZero() && c.ripe(&o, now.Sub(first)) {
+		if !first.IsZero() && c.ripe(&o, now.Sub(first), now.Sub(began)) {
 			c.p.screen.Clear()
 			return c.decide(ctx, &o)
 		}
@@ -61,6 +63,7 @@ func (c *choice) wait(ctx context.Context, r *radio, network string) (receiver.H
 		}
 		select {
 		case <-timer.C:
+		case <-r.news:
 		case err := <-r.failed:
 			return receiver.Heard{}, err
 		case <-ctx.Done():
@@ -69,11 +72,12 @@ func (c *choice) wait(ctx context.Context, r *radio, network string) (receiver.H
 	}
 }
 
-// ripe reports whether it is time to decide, d after the first offer.
-func (c *choice) ripe(o *offers, d time.Duration) bool {
+// ripe reports whether it is time to decide, d after the first offer and
+// listened after this machine began to listen.
+func (c *choice) ripe(o *offers, d, listened time.Duration) bool {
 	switch {
 	case len(o.trusted) == 1:
-		return d >= listenFor
+		return listened >= listenFor
 	case len(o.trusted) > 1:
 		return d >= severalFor
 	case c.explicit:
@@ -83,7 +87,7 @@ func (c *choice) ripe(o *offers, d time.Duration) bool {
 	case len(o.unknown) > 1:
 		return d >= severalFor
 	}
-	return d >= listenFor
+	return listened >= listenFor
 }
 
 // show says what is being waited for.
@@ -100,6 +104,9 @@ func (c *choice) show(o *offers, network string, waited time.Duration) {
 	case len(o.other) > 0:
 		text += "; other images here: " + offerList(o.other)
 		state += "other"
+	case len(o.benches) > 0:
+		text += "; a bench is running here, which is for --disk discard only"
+		state += "bench"
 	}
 	text += fmt.Sprintf(" … %s", screen.Duration(waited))
 	c.p.screen.Update(state, text, func(int, int) []string { return []string{text} })
@@ -111,6 +118,9 @@ func (c *choice) nobody(o *offers, network string) error {
 		return fmt.Errorf("no trusted sender within %v, only %s: if that is the right one, give its key with --trust (`pxecast key` shows it there)", c.patience, offerList(o.unknown))
 	case len(o.other) > 0:
 		return fmt.Errorf("no sender of %s within %v, only %s: check --image", screen.Safe(c.want), c.patience, offerList(o.other))
+	}
+	if len(o.benches) > 0 {
+		return fmt.Errorf("no sender of an image within %v, only a bench: take part in that with `pxecast receive --disk discard`, without --image", c.patience)
 	}
 	return fmt.Errorf("no sender heard on %s within %v: is `pxecast send` running, in this network? A switch that filters multicast (IGMP snooping without a querier) hides it too", network, c.patience)
 }

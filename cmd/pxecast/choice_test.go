@@ -42,7 +42,7 @@ func TestSortOffers(t *testing.T) {
 	}{
 		{"", 2, 1, 0}, {"lab", 1, 1, 1}, {"abcd", 1, 1, 1}, {"ABCD00", 1, 1, 1}, {"abc", 0, 0, 3}, {"efcd", 1, 0, 2}, {"nothing", 0, 0, 3},
 	} {
-		o := sortOffers(heard, c.want, ring)
+		o := sortOffers(heard, c.want, ring, false)
 		if len(o.trusted) != c.trusted || len(o.unknown) != c.unknown || len(o.other) != c.other {
 			t.Errorf("--image %q: %d trusted, %d unknown, %d other; want %d, %d, %d", c.want, len(o.trusted), len(o.unknown), len(o.other), c.trusted, c.unknown, c.other)
 		}
@@ -70,13 +70,18 @@ func TestWhenToDecide(t *testing.T) {
 	} {
 		choice := choice{ring: c.ring, explicit: c.explicit}
 		if c.after == 0 {
-			if choice.ripe(&c.offers, time.Hour) {
+			if choice.ripe(&c.offers, time.Hour, time.Hour) {
 				t.Errorf("%s: decided; want to wait", name)
 			}
 			continue
 		}
-		if choice.ripe(&c.offers, c.after-1) || !choice.ripe(&c.offers, c.after) {
+		if choice.ripe(&c.offers, c.after-1, c.after-1) || !choice.ripe(&c.offers, c.after, c.after) {
 			t.Errorf("%s: not decided exactly after %v", name, c.after)
+		}
+		// Who has listened for long takes the only sender at once; of two, one
+		// may have been killed just now.
+		if choice.ripe(&c.offers, 0, time.Hour) != (c.after == listenFor) {
+			t.Errorf("%s: decided at the first announcement %v", name, c.after != listenFor)
 		}
 	}
 }

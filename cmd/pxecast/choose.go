@@ -14,6 +14,7 @@ type offers struct {
 	trusted []receiver.Heard // what we want, from a sender we know
 	unknown []receiver.Heard // what we want, from a sender we do not know
 	other   []receiver.Heard // other images
+	benches []receiver.Heard // whose made-up images are not for a disk
 }
 
 // leastPrefix is how many digits of an image ID name it.
@@ -21,12 +22,15 @@ const leastPrefix = 4
 
 // sortOffers sorts what was heard. want is the name of an image or the first
 // digits of its ID, "" for any. A sender can take any name, so what an unknown
-// one offers never hides what a known one does.
-func sortOffers(heard []receiver.Heard, want string, ring *trust.Keyring) offers {
+// one offers never hides what a known one does. bench says that benches are
+// wanted too.
+func sortOffers(heard []receiver.Heard, want string, ring *trust.Keyring, bench bool) offers {
 	var o offers
 	for _, h := range heard {
 		switch {
 		case h.State.Over():
+		case h.Bench && !bench:
+			o.benches = append(o.benches, h)
 		case !matches(&h, want):
 			o.other = append(o.other, h)
 		case ring.Accepts(h.Key()):

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
+	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/urfave/cli/v2"
@@ -45,17 +47,21 @@ func needDisk(c *cli.Context) (string, error) {
 }
 
 // receiverID names this machine and a target disk of it, the same after a
-// restart.
-func receiverID(network, disk string) protocol.ReceiverID {
+// restart. What keeps nothing is another one each time: several may run on one
+// machine.
+func receiverID(network, path string) protocol.ReceiverID {
+	if path == disk.DiscardPath {
+		return protocol.ReceiverID(rand.Uint64())
+	}
 	h := xxhash.New()
 	if i, err := net.InterfaceByName(network); err == nil {
 		h.Write(i.HardwareAddr)
 	}
 	h.WriteString("\x00" + hostname() + "\x00")
-	if abs, err := filepath.Abs(disk); err == nil {
-		disk = abs
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
 	}
-	h.WriteString(disk)
+	h.WriteString(path)
 	return protocol.ReceiverID(h.Sum64())
 }
 

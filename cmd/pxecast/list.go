@@ -42,6 +42,7 @@ type listedSession struct {
 	PublicKey   string `json:"public_key"`
 	Fingerprint string `json:"fingerprint"`
 	Trusted     bool   `json:"trusted"`
+	Bench       bool   `json:"bench"`
 }
 
 func (p *program) list(c *cli.Context) error {
@@ -83,7 +84,7 @@ func listed(heard []receiver.Heard, ring *trust.Keyring) []listedSession {
 		all = append(all, listedSession{
 			Name: h.Name, ImageID: h.Image().String(), RawBytes: h.RawSize, PackedBytes: h.PackedSize, State: h.State.String(),
 			Receivers: h.Receivers, Done: h.Done, Address: h.Report.Addr().String(),
-			PublicKey: h.Key().String(), Fingerprint: h.Key().Fingerprint(), Trusted: ring.Accepts(h.Key()),
+			PublicKey: h.Key().String(), Fingerprint: h.Key().Fingerprint(), Trusted: ring.Accepts(h.Key()), Bench: h.Bench,
 		})
 	}
 	slices.SortFunc(all, func(a, b listedSession) int {
@@ -107,6 +108,9 @@ func (p *program) printSessions(all []listedSession, asJSON bool) error {
 		trusted := "no"
 		if s.Trusted {
 			trusted = "yes"
+		}
+		if s.Bench {
+			s.State += ", a bench"
 		}
 		t.Rows = append(t.Rows, []string{screen.Safe(s.Name), s.ImageID[:12], screen.Bytes(s.RawBytes), s.State,
 			fmt.Sprintf("%d, %d done", s.Receivers, s.Done), s.Address, s.Fingerprint, trusted})

@@ -68,7 +68,7 @@ func (p *program) app() *cli.App {
 		Description: description,
 		Flags:       []cli.Flag{&cli.BoolFlag{DisableDefaultText: true, Name: "version", Usage: "show the version"}},
 		Commands: []*cli.Command{
-			p.sendCommand(), p.receiveCommand(), p.listCommand(),
+			p.sendCommand(), p.receiveCommand(), p.benchCommand(), p.listCommand(),
 			p.packCommand(), p.inspectCommand(), p.verifyCommand(), p.keyCommand(),
 			p.completionCommand(), p.manCommand(), p.versionCommand(),
 		},

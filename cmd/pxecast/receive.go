@@ -20,7 +20,8 @@ func (p *program) receiveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "receive", Usage: "receive an image and write it to a disk",
 		UsageText: "pxecast receive --disk DISK [flags]",
-		Description: "Waits for a sender, shows what is about to be overwritten and asks. Where nobody can\n" +
+		Description: "Waits for a sender, shows what is about to be overwritten and asks. With --disk discard it\n" +
+			"asks nothing and takes part in a bench, too (see `pxecast bench`). Where nobody can\n" +
 			"answer, --yes is needed, and a sender that is trusted: by --trust, by a line in\n" +
 			"/etc/pxecast/trusted, or because somebody accepted it here before.\n\n" +
 			examples("pxecast receive --disk /dev/sda", "pxecast receive --disk /dev/sda --trust KEY --yes --verify",
@@ -112,6 +113,7 @@ func (r *receiving) run(ctx context.Context, networkName string) (st receiver.St
 	if r.info, err = disk.Check(r.disk, 0); err != nil {
 		return st, err
 	}
+	r.choice.bench = r.info.Kind == disk.Discard && r.choice.want == ""
 	if !r.yes && !r.p.canAsk() && r.info.Kind != disk.Discard {
 		return st, fmt.Errorf("%s would be overwritten and nobody is at a terminal to agree: give --yes", r.disk)
 	}

@@ -32,6 +32,7 @@ func (p *program) sendCommand() *cli.Command {
 			&cli.DurationFlag{Name: "max-wait", Value: 30 * time.Minute, Usage: "wait for them no longer than `D`, then start with those that are there"},
 			&cli.DurationFlag{Name: "linger", Value: 3 * time.Second, Usage: "stay for `D` after all are done, for late ones"},
 			&cli.StringFlag{Name: "rate", Value: "auto", Usage: "send at most `R` bits a second: 200M, 1G, or auto to follow network and receivers"},
+			&cli.StringFlag{Name: "burst", Usage: "send at most `SIZE` at once when the rate is limited, such as 32K for a switch with small buffers (default: 2 ms worth, 16K to 64K)"},
 			&cli.StringFlag{Name: "parity", Value: "auto", Usage: "send `PCT` percent of parity unasked, or auto to follow the loss"},
 			&cli.IntFlag{Name: "ttl", Value: 1, Usage: "let multicast cross `N`-1 routers"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "no-gso", Usage: "send every datagram by itself, for kernels and network cards that corrupt segmented sends"},
@@ -81,6 +82,11 @@ func (p *program) newSending(c *cli.Context) (*sending, error) {
 	}
 	if s.cfg.Rate, err = cmdline.ParseRate(c.String("rate")); err != nil {
 		return nil, err
+	}
+	if b := c.String("burst"); b != "" {
+		if s.cfg.Burst, err = cmdline.ParseSize("burst", b); err != nil {
+			return nil, err
+		}
 	}
 	if s.cfg.Parity, err = cmdline.ParseParity(c.String("parity")); err != nil {
 		return nil, err

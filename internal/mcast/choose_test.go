@@ -90,7 +90,7 @@ func TestInterfaceOptions(t *testing.T) {
 
 func TestSendBuffer(t *testing.T) {
 	for rate, want := range map[int64]int{
-		0: 1 << 20, 10e6: 128 << 10, 100e6: 128 << 10, 1e9: 500_000, 2500e6: 1 << 20, 100e9: 1 << 20,
+		0: 2 << 20, 10e6: 128 << 10, 100e6: 128 << 10, 1e9: 500_000, 2500e6: 1_250_000, 100e9: 2 << 20,
 	} {
 		if got := sendBuffer(rate); got != want {
 			t.Errorf("send buffer for %d bit/s: %d bytes, want %d", rate, got, want)

@@ -143,6 +143,12 @@ type Conn interface {
 	// of the datagrams were not sent: net.ErrClosed, ErrTooLarge, or what the
 	// system said.
 	WriteTrains(to netip.AddrPort, trains []Train) error
+	// SetPace tells the kernel the bytes a second that this socket sends, 0 no
+	// limit, so that a queue which can space packets evenly (fq, tc-fq(8)) does.
+	// Others ignore it.
+	SetPace(rate int64)
+	// Pause waits for less than a millisecond, more exactly than timers do.
+	Pause(d time.Duration)
 	// LocalAddr returns the address and port that the other side answers to.
 	LocalAddr() netip.AddrPort
 }

@@ -19,9 +19,9 @@ const (
 
 	// Blocking on a full send buffer is what paces a sender to its own link, so
 	// the buffer is smaller than what queues at the link hold: pfifo_fast a
-	// thousand packets (1 MiB is 450 datagrams of 1448 bytes with the kernel's
+	// thousand packets (2 MiB is 910 datagrams of 1448 bytes with the kernel's
 	// overhead), and fq_codel as much as it sends within its target of 5 ms.
-	maxSendBuffer  = 1 << 20
+	maxSendBuffer  = 2 << 20
 	minSendBuffer  = 128 << 10 // one train being filled while another is sent
 	sendBufferTime = 4 * time.Millisecond
 )

@@ -29,6 +29,9 @@ type Options struct {
 	// SendBuffer is how many bytes may wait for a host's outgoing link of
 	// limited rate before a write blocks; default 1 MiB.
 	SendBuffer int
+	// Flood makes the switch send all multicast to all hosts; default: only to
+	// those that joined. What overhears tells the difference.
+	Flood bool
 }
 
 // Net is a switch with hosts. Make it, and Close it, inside the synctest bubble.
@@ -43,6 +46,7 @@ type Net struct {
 	byName map[string]*Host
 	byAddr map[netip.Addr]*Host
 	groups map[netip.AddrPort][]*socket
+	ears   map[netip.AddrPort][]*ear
 	events events
 	closed bool
 
@@ -68,6 +72,7 @@ func New(seed uint64, opts Options) *Net {
 		byName:  make(map[string]*Host),
 		byAddr:  make(map[netip.Addr]*Host),
 		groups:  make(map[netip.AddrPort][]*socket),
+		ears:    make(map[netip.AddrPort][]*ear),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -174,6 +179,7 @@ func (n *Net) forward(now time.Time, r row) {
 		}
 		return
 	}
+	n.overhear(r)
 	// The members of one host stand together: each host's link is passed once.
 	var last *Host
 	for _, s := range n.groups[r.to] {

@@ -145,6 +145,12 @@ func (s *socket) Overflow() uint64 {
 // BufferSize implements mcast.Reader.
 func (s *socket) BufferSize() int { return s.buffer }
 
+// SetPace implements mcast.Conn: no queue here spaces packets.
+func (s *socket) SetPace(int64) {}
+
+// Pause implements mcast.Conn.
+func (s *socket) Pause(d time.Duration) { time.Sleep(d) }
+
 // LocalAddr implements mcast.Conn.
 func (s *socket) LocalAddr() netip.AddrPort { return s.local }
 

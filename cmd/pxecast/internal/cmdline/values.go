@@ -42,6 +42,15 @@ func ParseParity(s string) (float64, error) {
 // ParseSize reads a number of bytes, with k, M or G for powers of 1024, as
 // memory is counted.
 func ParseSize(flag, s string) (int, error) {
+	v, err := ParseBytes(flag, s)
+	if err == nil && v > math.MaxInt32 {
+		err = Usagef("--%s %s is more than 2G", flag, s)
+	}
+	return int(v), err
+}
+
+// ParseBytes is ParseSize for more than a memory holds.
+func ParseBytes(flag, s string) (int64, error) {
 	v, err := number(s, "iB", "B")
 	if err != nil {
 		return 0, Usagef("--%s %s: %v: give bytes such as 64M", flag, s, err)
@@ -49,10 +58,7 @@ func ParseSize(flag, s string) (int, error) {
 	for i, unit := 0, unitOf(s); i < unit; i++ {
 		v = v / 1000 * 1024
 	}
-	if v > math.MaxInt32 {
-		return 0, Usagef("--%s %s is more than 2G", flag, s)
-	}
-	return int(v), nil
+	return int64(v), nil
 }
 
 const units = "kMGT"
