@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
@@ -62,9 +63,15 @@ func interruptible() (context.Context, func()) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		first := time.Now()
 		cancel(errInterrupted)
-		<-signals
-		os.Exit(exitInterrupted)
+		for range signals {
+			// timeout, sudo and others send to us and then to our whole group:
+			// that is one wish, not a second.
+			if time.Since(first) > time.Second/2 {
+				os.Exit(exitInterrupted)
+			}
+		}
 	}()
 	return ctx, func() { cancel(nil) }
 }

@@ -25,7 +25,7 @@ func jsonFlag(usage string) cli.Flag {
 }
 
 func levelFlag() cli.Flag {
-	return &cli.StringFlag{Name: "level", Value: image.Default.String(), Usage: "pack at `LEVEL` fastest, default or better"}
+	return &cli.StringFlag{Name: "level", Value: image.Default.String(), Usage: "pack at `LEVEL` default or better, which takes twice the time for 5 % fewer bytes on the wire"}
 }
 
 func diskFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "disk", Usage: usage} }
@@ -33,7 +33,7 @@ func diskFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "disk", Usag
 func level(c *cli.Context) (image.Level, error) {
 	l, err := image.ParseLevel(c.String("level"))
 	if err != nil {
-		return 0, cmdline.Usagef("--level %s: it is one of fastest, default, better", c.String("level"))
+		return 0, cmdline.Usagef("--level %s: it is default or better", c.String("level"))
 	}
 	return l, nil
 }

@@ -17,7 +17,7 @@ import (
 func (p *program) packCommand() *cli.Command {
 	return &cli.Command{
 		Name: "pack", Usage: "pack an image for sending",
-		UsageText: "pxecast pack IMAGE [--output FILE] [--level fastest|default|better]", ArgsUsage: "IMAGE",
+		UsageText: "pxecast pack IMAGE [--output FILE] [--level default|better]", ArgsUsage: "IMAGE",
 		Description: "IMAGE is a disk image, raw or as gzip, xz, zstd, bzip2, qcow2, vmdk or vhdx, or - for\n" +
 			"standard input, which needs --output. Without it a file's packed image goes into the cache,\n" +
 			"where `send` finds it. What it prints is the path. A packed image is a plain .zst file: `zstd -dc FILE > DISK` restores it.\n\n" +

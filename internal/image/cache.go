@@ -158,7 +158,7 @@ type cacheKey struct{ path, state string }
 
 func keyOf(id source.Identity, l Level) cacheKey {
 	var b []byte
-	for _, v := range []uint64{uint64(id.Size), uint64(id.ModTime), id.Inode, uint64(l), manifestVersion} {
+	for _, v := range []uint64{uint64(id.Size), uint64(id.ModTime), id.Inode, uint64(l), manifestVersion, frameVersion} {
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
 	return cacheKey{path: shortHash([]byte(id.Path)), state: shortHash(b)}

@@ -19,10 +19,13 @@ const _ uint = protocol.MaxFrame - blockSize - frame.Overhead
 // It changes the image ID, since it changes the frames; nothing else.
 type Level int
 
+// frameVersion counts the changes to what the encoders make of a block: packed
+// images of before are not taken from the cache.
+const frameVersion = 2
+
 // The levels; the zero value is Default.
 const (
 	Default Level = iota
-	Fastest
 	Better
 )
 
@@ -30,8 +33,7 @@ var levels = []struct {
 	name    string
 	encoder func() (encoder, error)
 }{
-	Default: {"default", func() (encoder, error) { return frame.NewEncoder(frame.Thorough), nil }},
-	Fastest: {"fastest", func() (encoder, error) { return frame.NewEncoder(frame.Hurry), nil }},
+	Default: {"default", func() (encoder, error) { return frame.NewEncoder(), nil }},
 	Better:  {"better", newBetterEncoder},
 }
 
@@ -45,7 +47,7 @@ func ParseLevel(s string) (Level, error) {
 			return Level(i), nil
 		}
 	}
-	return 0, fmt.Errorf("level %q: want fastest, default or better", s)
+	return 0, fmt.Errorf("level %q: want default or better", s)
 }
 
 // An encoder appends the frame of a block to dst. For one level it makes the

@@ -45,7 +45,6 @@ const (
 // It is not safe for concurrent use: each worker has one.
 type Encoder struct {
 	table [1 << tableBits]uint32 // see find
-	skip  uint                   // see Effort
 	seqs  []sequence
 	lits  [maxPart + wide]byte
 	nLits int
@@ -55,20 +54,14 @@ type Encoder struct {
 	own   *window // for content that has no room behind it, made when needed
 }
 
-// An Effort says how soon the search for matches gives up where there are
-// none: for every 2^Effort bytes without one a step skips one more position.
-type Effort uint
-
-// The efforts in use. Hurry takes a twelfth less time and makes frames 3 %
-// longer.
-const (
-	Thorough Effort = 6
-	Hurry    Effort = 4
-)
+// haste says how soon the search for matches gives up where there are none: for
+// every 2^haste bytes without one a step skips one more position. At 4 a frame
+// takes a twelfth less time and is 3 % longer.
+const haste = 6
 
 // NewEncoder returns an Encoder. It holds about 1 MiB.
-func NewEncoder(effort Effort) *Encoder {
-	e := &Encoder{skip: uint(effort) & 31, seqs: make([]sequence, 0, maxSequences)}
+func NewEncoder() *Encoder {
+	e := &Encoder{seqs: make([]sequence, 0, maxSequences)}
 	// Literals that Huffman codes shorten by less than a sixteenth are
 	// stored: a decoder copies them instead.
 	e.huff.WantLogLess = 4

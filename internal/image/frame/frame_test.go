@@ -102,7 +102,7 @@ func shortMatches() []byte {
 }
 
 func TestEveryDecoderReadsIt(t *testing.T) {
-	e := NewEncoder(Thorough)
+	e := NewEncoder()
 	d, err := zstd.NewReader(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -133,12 +133,9 @@ func TestRatio(t *testing.T) {
 		"period 5": 0.0002, "period 70000": 0.34, "text, same": 0.102, "noise, same": 0.501, "far": 0.51,
 	} {
 		raw := contents[name]
-		n := len(NewEncoder(Thorough).EncodeAll(raw, nil))
+		n := len(NewEncoder().EncodeAll(raw, nil))
 		if ratio := float64(n) / float64(len(raw)); ratio > most {
 			t.Errorf("%s: %.4f of its length, want at most %.4f", name, ratio, most)
-		}
-		if hurried := len(NewEncoder(Hurry).EncodeAll(raw, nil)); hurried < n-n/100 {
-			t.Errorf("%s: %d bytes, in a hurry %d", name, n, hurried)
 		}
 	}
 }
@@ -146,10 +143,10 @@ func TestRatio(t *testing.T) {
 // The same bytes have the same frame whatever was encoded before and stands
 // behind them in memory.
 func TestNothingElseMatters(t *testing.T) {
-	used := NewEncoder(Thorough)
+	used := NewEncoder()
 	for name, raw := range contents() {
 		for _, n := range []int{len(raw), maxPart + 5, 1000, 20} {
-			want := NewEncoder(Thorough).EncodeAll(bytes.Clone(raw[:n]), nil)
+			want := NewEncoder().EncodeAll(bytes.Clone(raw[:n]), nil)
 			for _, behind := range [][]byte{raw, noise(9, Room), make([]byte, Room)} {
 				buf := make([]byte, n, Room+n)
 				copy(buf, raw)
@@ -163,7 +160,7 @@ func TestNothingElseMatters(t *testing.T) {
 }
 
 func TestEncodeDoesNotAllocate(t *testing.T) {
-	e := NewEncoder(Thorough)
+	e := NewEncoder()
 	out := make([]byte, 0, MaxRaw+Overhead)
 	for name, raw := range contents() {
 		if n := testing.AllocsPerRun(5, func() { e.EncodeAll(raw, out) }); n != 0 {
@@ -176,7 +173,7 @@ func FuzzEncode(f *testing.F) {
 	for _, raw := range contents() {
 		f.Add(raw[:5000], uint16(3), uint16(700))
 	}
-	e := NewEncoder(Hurry)
+	e := NewEncoder()
 	d, err := zstd.NewReader(nil)
 	if err != nil {
 		f.Fatal(err)
@@ -202,7 +199,7 @@ func BenchmarkEncode(b *testing.B) {
 	for _, name := range []string{"text", "skewed", "noise"} {
 		b.Run(name, func(b *testing.B) {
 			raw := append(make([]byte, 0, Room), contents()[name]...)
-			e := NewEncoder(Thorough)
+			e := NewEncoder()
 			var out []byte
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {

@@ -85,7 +85,7 @@ func (e *Encoder) find(src *window, from, to int) {
 		s = 1 // an empty entry means position 0
 	}
 	limit := int(end) - margin
-	skip := e.skip & 31
+	const skip = haste
 	for int(s) < limit {
 		v := src.load64(s)
 		i0, t0 := hash(v)

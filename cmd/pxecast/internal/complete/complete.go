@@ -19,7 +19,7 @@ type option struct {
 
 // words are the values that a flag or argument can take, where they are few.
 var words = map[string]string{
-	"level": "fastest default better",
+	"level": "default better",
 	"rate":  "auto", "parity": "auto", "trust": "any", "SHELL": "bash zsh fish",
 }
 
