@@ -56,8 +56,8 @@ lint: ## check formatting, vet, staticcheck
 demo: packages ## image a room of four simulated machines with loss on the wire (as root)
 	$(GO) run ./bench/demo
 
-bench: PACKAGES += udpcast
-bench: packages ## measure MB/s per client beside udpcast in the same run (as root)
+bench: PACKAGES += udpcast uftp
+bench: packages ## measure pxecast beside its rivals and its limits, 40 minutes; QUICK=1: 3 (as root)
 	$(GO) run ./bench/compare
 
 man: build ## write the man page to bin/pxecast.8

@@ -10,20 +10,26 @@ import (
 	"strings"
 
 	"github.com/pxecast/pxecast/bench/lab"
+	"github.com/pxecast/pxecast/bench/report"
 )
 
-// pxecast is ourselves: once with the packed image in the cache, as in every
-// send of an image but the first, and once with packing counted.
+// pxecast is ourselves: with the packed image in the cache, as in every send of
+// an image but the first; once with packing counted; once with receivers that
+// may use little memory.
 type pxecast struct {
 	program string
-	packing bool // start with an empty cache
+	packing bool   // start with an empty cache
+	memory  string // of the receivers; "" is the default
 }
 
 func (p pxecast) Name() string {
-	if p.packing {
-		return "pxecast, first send"
+	switch {
+	case p.packing:
+		return report.FirstSend
+	case p.memory != "":
+		return report.SmallMemory
 	}
-	return "pxecast"
+	return report.Pxecast
 }
 
 func (p pxecast) Timed() string {
@@ -33,36 +39,46 @@ func (p pxecast) Timed() string {
 	return "sender started to receiver ended; the packed image is in the cache"
 }
 
+func (pxecast) Restores() bool { return true }
+
 func (p pxecast) send(s Scenario) []string {
-	return []string{p.program, "send", s.Image.Path, "--interface", lab.Interface,
-		"--min-receivers", fmt.Sprint(len(s.Targets)), "--linger", "0s", "--json"}
+	return []string{p.program, "send", s.Files.Gzip, "--interface", lab.Interface,
+		"--min-receivers", fmt.Sprint(s.Receivers), "--linger", "0s", "--json"}
 }
 
 func (p pxecast) receive(target, key string) []string {
-	return []string{p.program, "receive", "--disk", target, "--trust", key, "--yes", "--interface", lab.Interface, "--json"}
+	args := []string{p.program, "receive", "--disk", target, "--trust", key, "--yes", "--interface", lab.Interface, "--json"}
+	if p.memory != "" {
+		args = append(args, "--memory", p.memory)
+	}
+	return args
 }
 
 func (p pxecast) CommandLines(s Scenario) []string {
-	return []string{strings.Join(p.send(s), " "), strings.Join(p.receive(s.Targets[0], "KEY"), " ")}
+	return []string{s.typed(p.send(s)), s.typed(p.receive(s.Targets[0], "KEY"))}
+}
+
+// cacheOf is where the packed images of a run are kept.
+func cacheOf(work string) string { return filepath.Join(work, "cache") }
+
+// environment makes pxecast keep its key and cache in the run's own folder.
+func environment(work, cache string) []string {
+	return append(os.Environ(), "PXECAST_KEY="+filepath.Join(work, "key"), "PXECAST_CACHE="+cache)
 }
 
 func (p pxecast) Run(ctx context.Context, l *lab.Lab, s Scenario) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout(s.Image.RawSize))
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	cache := filepath.Join(s.Work, "cache")
-	env := append(os.Environ(), "PXECAST_KEY="+filepath.Join(s.Work, "key"), "PXECAST_CACHE="+cache)
-	command := func(host int, args []string) *process {
-		h := l.Host(host)
-		c := &process{name: "pxecast " + args[1] + " on " + h.Name(), cmd: h.Command(ctx, args[0], args[1:]...)}
-		c.cmd.Env = env
-		return c
-	}
+	cache := cacheOf(s.Work)
 	if p.packing {
-		if err := os.RemoveAll(cache); err != nil {
-			return Outcome{}, err
-		}
-	} else if err := finished(command(0, []string{p.program, "pack", s.Image.Path})); err != nil {
-		return Outcome{}, err
+		cache = filepath.Join(s.Work, "empty")
+		defer os.RemoveAll(cache)
+	}
+	command := func(host int, args []string) *process {
+		c := newProcess(ctx, l, host, args)
+		c.name = "pxecast " + args[1] + " on " + l.Host(host).Name()
+		c.cmd.Env = environment(s.Work, cache)
+		return c
 	}
 	key, err := publicKey(command(0, []string{p.program, "key", "--json"}))
 	if err != nil {
@@ -75,10 +91,10 @@ func (p pxecast) Run(ctx context.Context, l *lab.Lab, s Scenario) (Outcome, erro
 	send := command(0, p.send(s))
 	outcome, err := perform(ctx, cancel, send, receive)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{}, explain(err, send, receive)
 	}
 	for i, r := range receive {
-		var own Own
+		var own report.Own
 		if err := lastObject(r.out.Bytes(), "done", &own); err != nil {
 			return Outcome{}, fmt.Errorf("%s: %w", r.name, err)
 		}
@@ -87,13 +103,15 @@ func (p pxecast) Run(ctx context.Context, l *lab.Lab, s Scenario) (Outcome, erro
 	return outcome, nil
 }
 
-// finished runs a program to its end.
-func finished(p *process) error {
-	if err := p.start(); err != nil {
-		return err
+// explain adds what the programs said last by --json.
+func explain(err error, send *process, receive []*process) error {
+	for _, p := range append([]*process{send}, receive...) {
+		lines := strings.Split(strings.TrimSpace(p.out.String()), "\n")
+		if last := lines[len(lines)-1]; strings.Contains(last, `"error":"`) {
+			err = fmt.Errorf("%w\n%s: %s", err, p.name, last[:min(len(last), 500)])
+		}
 	}
-	p.wait()
-	return p.err
+	return err
 }
 
 func publicKey(p *process) (string, error) {

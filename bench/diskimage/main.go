@@ -19,25 +19,29 @@ func main() {
 	out := flag.String("out", "", "folder that keeps the image (default: pxecast-bench in the cache folder)")
 	noise := flag.Int64("noise", 0, "make an incompressible image of this many MiB instead")
 	seed := flag.Uint64("seed", 1, "seed of the incompressible image")
+	small := flag.Bool("small", false, "make the disk of 1 GiB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *out, *noise, *seed); err != nil {
+	if err := run(ctx, *out, *noise, *seed, *small); err != nil {
 		fmt.Fprintln(os.Stderr, "diskimage:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out string, noise int64, seed uint64) (err error) {
+func run(ctx context.Context, out string, noise int64, seed uint64, small bool) (err error) {
 	if out == "" {
 		if out, err = disks.CacheDir(); err != nil {
 			return err
 		}
 	}
 	var disk disks.Disk
-	if noise > 0 {
+	switch {
+	case noise > 0:
 		disk, err = disks.Noise(ctx, out, noise<<20, seed)
-	} else {
+	case small:
+		disk, err = disks.DebianSmall(ctx, out, os.Stderr)
+	default:
 		disk, err = disks.Debian(ctx, out, os.Stderr)
 	}
 	if err != nil {

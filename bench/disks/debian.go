@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -28,13 +29,31 @@ const recipe = 1
 // today puts them, at 1 MiB, one after the other.
 const (
 	mib      = 1 << 20
-	diskSize = 2048 * mib
 	efiStart = 1 * mib
 	efiSize  = 64 * mib // FAT32 needs 32 MiB and more
 	gptSpare = 1 * mib  // at the end, for the second GPT
 	rootFrom = efiStart + efiSize
-	rootSize = diskSize - rootFrom - gptSpare
 )
+
+// A form is a size of disk and what is on it, so that about half is in use.
+type form struct {
+	name     string // in the cache: debian-CODENAME-name
+	size     int64  // bytes
+	packages []string
+}
+
+// What boots the disk, and what people have on theirs.
+var (
+	boots = []string{
+		"linux-image-amd64", "initramfs-tools", "zstd", "systemd-sysv", "udev",
+		"grub-efi-amd64-signed", "shim-signed",
+	}
+	full = form{fmt.Sprintf("v%d", recipe), 2048 * mib, append(slices.Clone(boots),
+		"openssh-server", "git", "vim", "python3", "gcc", "man-db", "less", "sudo")}
+	small = form{fmt.Sprintf("small-v%d", recipe), 1024 * mib, append(slices.Clone(boots), "less", "sudo")}
+)
+
+func (f form) rootSize() int64 { return f.size - rootFrom - gptSpare }
 
 // Fixed identities: two builds of the same packages give nearly the same disk.
 const (
@@ -45,13 +64,6 @@ const (
 	rootUUID = "6B29FC40-CA47-4067-B31D-00DD010662DA"
 	epoch    = "1700000000"
 )
-
-// packages of the disk: what boots it, and what people have on their disks.
-var packages = []string{
-	"linux-image-amd64", "initramfs-tools", "zstd", "systemd-sysv", "udev",
-	"grub-efi-amd64-signed", "shim-signed",
-	"openssh-server", "git", "vim", "python3", "gcc", "man-db", "less", "sudo",
-}
 
 // initramfs makes a small initial ramdisk in seconds, with the disks of QEMU and
 // of ordinary machines; the default takes minutes on a slow machine and is made
@@ -69,19 +81,28 @@ printf '%s\n' ext4 crc32c ahci ata_piix sd_mod nvme virtio_pci virtio_blk virtio
 //
 // log gets a line per step and what the tools say.
 func Debian(ctx context.Context, cache string, log io.Writer) (Disk, error) {
+	return debian(ctx, cache, log, full)
+}
+
+// DebianSmall is Debian with a disk of 1 GiB and fewer packages, for rooms whose
+// disks would not fit in memory otherwise.
+func DebianSmall(ctx context.Context, cache string, log io.Writer) (Disk, error) {
+	return debian(ctx, cache, log, small)
+}
+
+func debian(ctx context.Context, cache string, log io.Writer, f form) (Disk, error) {
 	// Looked up first so that the name tells which Debian; a cached image
 	// needs no mirrors, but it needs the release's name all the same.
 	lines, codename, err := sources(ctx)
 	if err != nil {
 		return Disk{}, err
 	}
-	name := fmt.Sprintf("debian-%s-v%d", codename, recipe)
-	return cached(ctx, cache, name, func(scratch string) (Disk, error) {
+	return cached(ctx, cache, "debian-"+codename+"-"+f.name, func(scratch string) (Disk, error) {
 		if os.Geteuid() != 0 {
 			return Disk{}, errors.New("making the disk image needs root (mmdebstrap sets file owners)")
 		}
-		b := builder{ctx: ctx, log: log, root: filepath.Join(scratch, "root"), disk: filepath.Join(scratch, "disk.img")}
-		fmt.Fprintf(log, "making a Debian %s disk in %s (once; about two minutes)\n", codename, cache)
+		b := builder{ctx: ctx, log: log, form: f, root: filepath.Join(scratch, "root"), disk: filepath.Join(scratch, "disk.img")}
+		fmt.Fprintf(log, "making a Debian %s disk of %d MiB in %s (once; about two minutes)\n", codename, f.size/mib, cache)
 		for _, step := range []func() error{
 			func() error { return b.install(lines, codename) },
 			b.configure, b.partition, b.efi, b.rootfs,
@@ -99,6 +120,7 @@ func Debian(ctx context.Context, cache string, log io.Writer) (Disk, error) {
 type builder struct {
 	ctx  context.Context
 	log  io.Writer
+	form form
 	root string // folder with the root file system
 	disk string // raw image
 }
@@ -124,9 +146,9 @@ func (b *builder) run(stdin, name string, args ...string) error {
 }
 
 func (b *builder) install(lines []string, codename string) error {
-	fmt.Fprintln(b.log, "installing packages:", strings.Join(packages, " "))
+	fmt.Fprintln(b.log, "installing packages:", strings.Join(b.form.packages, " "))
 	args := append([]string{
-		"--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(packages, ","),
+		"--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(b.form.packages, ","),
 		"--essential-hook=" + initramfs,
 	}, proxies(b.ctx)...)
 	return b.run(strings.Join(lines, "\n")+"\n", "mmdebstrap", append(args, codename, b.root, "-")...)
@@ -166,13 +188,13 @@ func (b *builder) partition() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Truncate(diskSize), f.Close()); err != nil {
+	if err := errors.Join(f.Truncate(b.form.size), f.Close()); err != nil {
 		return err
 	}
 	const sector = 512
 	return b.run("", "sgdisk", "--clear", "--disk-guid="+diskGUID,
 		fmt.Sprintf("--new=1:%d:%d", efiStart/sector, rootFrom/sector-1), "--typecode=1:ef00", "--partition-guid=1:"+efiGUID, "--change-name=1:EFI",
-		fmt.Sprintf("--new=2:%d:%d", rootFrom/sector, (rootFrom+rootSize)/sector-1), "--typecode=2:8304", "--partition-guid=2:"+partGUID, "--change-name=2:root",
+		fmt.Sprintf("--new=2:%d:%d", rootFrom/sector, (rootFrom+b.form.rootSize())/sector-1), "--typecode=2:8304", "--partition-guid=2:"+partGUID, "--change-name=2:root",
 		b.disk)
 }
 
@@ -209,5 +231,5 @@ func (b *builder) rootfs() error {
 	uuid := strings.ToLower(rootUUID)
 	return b.run("", "mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-U", uuid,
 		"-E", fmt.Sprintf("hash_seed=%s,offset=%d", uuid, rootFrom), "-d", b.root,
-		b.disk, fmt.Sprintf("%dk", rootSize/1024))
+		b.disk, fmt.Sprintf("%dk", b.form.rootSize()/1024))
 }

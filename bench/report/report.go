@@ -1,7 +1,3 @@
-// LEAD NOTE (remove when done): on this VM memory that was never touched, or was freed a while ago, costs a host
-// fault per page: tmpfs writes run at 0.5 GB/s there and 5 GB/s on warm pages. So targets must be files in /dev/shm
-// that were fully written before the clock starts, for every contender and for the limit's disk-write stage alike
-// (keep the files between runs, fill them with junk before each run; contenders that truncate get freshly freed pages).
 // Package report holds what a benchmark found: every figure of every run, in a
 // form that is kept as JSON, printed as tables and drawn as charts.
 package report
@@ -14,6 +10,7 @@ type Report struct {
 	Machine Machine   `json:"machine"`
 	Limits  []Limit   `json:"limits,omitempty"`
 	Results []Result  `json:"results"`
+	LeftOut []string  `json:"left_out,omitempty"` // scenarios that were planned and not run, each with the reason
 }
 
 // Machine is what the figures were measured on.

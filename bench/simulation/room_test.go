@@ -57,7 +57,7 @@ func newPicture(t testing.TB, seed uint64, size int, noise bool) *picture {
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	packed, err := image.Pack(t.Context(), path, path+".zst", image.PackOptions{Level: image.Fastest})
+	packed, err := image.Pack(t.Context(), path, path+".zst", image.PackOptions{Level: image.Default})
 	if err != nil {
 		t.Fatal(err)
 	}

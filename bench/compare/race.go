@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pxecast/pxecast/bench/limit"
+	"github.com/pxecast/pxecast/bench/report"
+	"github.com/pxecast/pxecast/internal/image"
+)
+
+// race runs a plan and gathers what comes of it.
+type race struct {
+	plan       []task
+	contenders []Contender
+	program    string // pxecast
+	work       string
+	out        io.Writer
+	report     *report.Report
+
+	source   source // of image
+	image    *ready
+	limits   map[source][]int // numbers of receivers to measure the machine's limit for
+	expected float64          // seconds of what has been done, as planned
+	spent    time.Duration    // and as it was
+}
+
+// The machine's limit takes so long for an image, and for each number of
+// receivers, in seconds.
+const (
+	limitImage = 12
+	limitEach  = 3
+)
+
+// run runs the whole plan. What was measured until an error is in the report.
+func (r *race) run(ctx context.Context) error {
+	r.limits = map[source][]int{}
+	for i, t := range r.plan {
+		start, leftOut := time.Now(), len(r.report.LeftOut)
+		if err := r.task(ctx, i); err != nil {
+			return err
+		}
+		last := i+1 == len(r.plan) || !slices.ContainsFunc(r.plan[i+1:], func(n task) bool { return n.source == t.source && n.rate == 0 })
+		if last && len(r.limits[t.source]) > 0 && r.image != nil {
+			if err := r.limit(ctx, t.source); err != nil {
+				return err
+			}
+		}
+		if len(r.report.LeftOut) == leftOut {
+			r.expected += t.seconds()
+			r.spent += time.Since(start)
+		}
+	}
+	return r.drop()
+}
+
+// limit measures the machine's limit in the same run as what is held against it.
+func (r *race) limit(ctx context.Context, s source) error {
+	fmt.Fprintf(r.out, "\nthe machine's limit: %s, %v receivers\n", s.image(), r.limits[s])
+	packed, err := image.Open(r.image.packed)
+	if err != nil {
+		return err
+	}
+	defer packed.Close()
+	limits, err := limit.MeasureEach(ctx, s.image(), packed, r.limits[s], r.work)
+	r.report.Limits = append(r.report.Limits, limits...)
+	for _, l := range limits {
+		fmt.Fprintf(r.out, "  %2d receivers  %8.1f MB/s per client\n", l.Receivers, l.MBPerS)
+	}
+	delete(r.limits, s)
+	return err
+}
+
+// task runs task i of the plan, or leaves it out and says why.
+func (r *race) task(ctx context.Context, i int) (err error) {
+	t := r.plan[i]
+	fmt.Fprintf(r.out, "\n[%d/%d] %s, %s; %s left\n", i+1, len(r.plan), t.name(), t.describe(), r.left(i))
+	if r.image != nil && r.source != t.source {
+		if err := r.drop(); err != nil {
+			return err
+		}
+	}
+	free, err := freeMemory()
+	if err != nil {
+		return err
+	}
+	if r.image != nil { // it is there already
+		free += r.image.disk.RawSize + 3*r.image.packedBytes
+	}
+	if lack := t.lack(free); lack != "" {
+		fmt.Fprintf(r.out, "  left out: %s\n", lack)
+		r.report.LeftOut = append(r.report.LeftOut, t.name()+": "+lack)
+		return nil
+	}
+	if err := r.prepare(ctx, t); err != nil {
+		return err
+	}
+	f, err := newField(ctx, t, *r.image, r.work)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	if t.rate == 0 && t.loss == 0 {
+		r.limits[t.source] = append(r.limits[t.source], t.receivers)
+	}
+	return r.repeat(ctx, t, f)
+}
+
+// repeat runs the contenders in turns. One that failed does not run again.
+func (r *race) repeat(ctx context.Context, t task, f *field) error {
+	failed := map[string]bool{}
+	for repetition := range t.repetitions() {
+		for _, name := range t.turn(repetition) {
+			if failed[name] {
+				continue
+			}
+			c := r.contenders[slices.IndexFunc(r.contenders, func(c Contender) bool { return c.Name() == name })]
+			drops := f.lab.BacklogDrops()
+			fmt.Fprintf(r.out, "  %-19s repetition %d  ", name, repetition+1)
+			res, err := f.once(ctx, c, repetition, t.patience(name))
+			if err != nil {
+				fmt.Fprintln(r.out, "–")
+				return fmt.Errorf("%s, %s: %w", t.name(), name, err)
+			}
+			failed[name] = res.Error != ""
+			fmt.Fprintln(r.out, outcomeLine(res))
+			if n := f.lab.BacklogDrops() - drops; n > 0 {
+				fmt.Fprintf(r.out, "    the kernel dropped %d packets because a CPU's queue was full\n", n)
+			}
+			r.report.Results = append(r.report.Results, res)
+		}
+	}
+	return nil
+}
+
+// patience is how long a run may take before it counts as hanging.
+func (t task) patience(contender string) time.Duration {
+	return 30*time.Second + time.Duration(5*t.transfer(contender)*float64(time.Second))
+}
+
+func (r *race) prepare(ctx context.Context, t task) error {
+	if r.image != nil {
+		return nil
+	}
+	zstd := slices.ContainsFunc(r.plan, func(o task) bool { return o.source == t.source && o.wants(report.UdpcastZstd) })
+	image, err := prepare(ctx, t.source, r.work, r.program, zstd, r.out)
+	if err != nil {
+		return err
+	}
+	r.source, r.image = t.source, &image
+	fmt.Fprintf(r.out, "  image of %d MiB, packed %d MiB\n", image.disk.RawSize>>20, image.packedBytes>>20)
+	return nil
+}
+
+func (r *race) drop() error {
+	if r.image == nil {
+		return nil
+	}
+	err := r.image.remove()
+	r.image = nil
+	return err
+}
+
+// left is about how long the tasks from i on take, as fast as it went so far.
+func (r *race) left(i int) string {
+	pace := 1.0
+	if r.expected > 60 {
+		pace = r.spent.Seconds() / r.expected
+	}
+	return minutes(planned(r.plan[i:]) * pace)
+}
+
+// planned is about what tasks take, the machine's limit included.
+func planned(plan []task) float64 {
+	var sum float64
+	images := map[source]bool{}
+	for _, t := range plan {
+		sum += t.seconds()
+		if t.rate == 0 && t.loss == 0 {
+			sum += limitEach
+			if !images[t.source] {
+				images[t.source] = true
+				sum += limitImage
+			}
+		}
+	}
+	return sum
+}
+
+func minutes(seconds float64) string {
+	if seconds < 90 {
+		return fmt.Sprintf("about %.0f s", seconds)
+	}
+	return fmt.Sprintf("about %.0f min", seconds/60)
+}
+
+// describe says in words what name says in short.
+func (t task) describe() string {
+	bound := "CPU-bound"
+	if t.rate > 0 {
+		bound = fmt.Sprintf("%g Mbit/s", t.rate)
+	}
+	return fmt.Sprintf("%d receiver(s), %s, %g %% loss", t.receivers, bound, t.loss)
+}
+
+// outcomeLine sums up a run in a line.
+func outcomeLine(res report.Result) string {
+	if res.Error != "" {
+		text := strings.Join(strings.Fields(res.Error), " ")
+		return "failed: " + text[:min(len(text), 300)]
+	}
+	first, last := res.Clients[0].Seconds, res.Clients[0].Seconds
+	for _, c := range res.Clients {
+		first, last = min(first, c.Seconds), max(last, c.Seconds)
+	}
+	raw := float64(res.Scenario.RawBytes) / 1e6
+	line := fmt.Sprintf("%7.1f s  %7.1f to %.1f MB/s per client", last, raw/last, raw/first)
+	if rate := res.Scenario.RateMbit; rate > 0 {
+		line += fmt.Sprintf("  %.3f × the wire's minimum", last/(float64(res.Scenario.PackedBytes)*8/rate/1e6))
+	}
+	return line
+}
