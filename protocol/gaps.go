@@ -6,10 +6,16 @@ import "encoding/binary"
 // datagrams between it and the one after it, and its count.
 
 // AddGap appends g, which lies before those added so far, to Recent. It returns
-// false, and changes nothing, when MaxGapBytes are full; AsOf must be set
-// already.
+// false, and changes nothing, when MaxGapBytes are full or g lies 2³² datagrams
+// back or more, which can't be coded; AsOf must be set already.
 func (v *Report) AddGap(g Gap) bool {
-	n := len(v.Recent)
+	n, at := len(v.Recent), v.AsOf
+	if n > 0 {
+		at = v.Recent[n-1].First - 1
+	}
+	if !g.codable(at) {
+		return false
+	}
 	v.Recent = append(v.Recent, g)
 	if gapBytes(v.Recent, v.AsOf) > MaxGapBytes {
 		v.Recent = v.Recent[:n]
@@ -29,6 +35,11 @@ func gapBytes(gaps []Gap, asOf Seq) (n int) {
 	return n
 }
 
+// codable reports whether g is a gap that append can code.
+func (g Gap) codable(at Seq) bool {
+	return g.First > 0 && g.Count > 0 && g.Last() >= g.First && g.Last() <= at && at-g.Last() <= 1<<32-1
+}
+
 // append codes the gap, after which there are datagrams up to at.
 func (g Gap) append(b []byte, at Seq) []byte {
 	b = binary.AppendUvarint(b, uint64(at-g.Last()))
@@ -39,7 +50,7 @@ func appendGaps(b []byte, gaps []Gap, asOf Seq) ([]byte, error) {
 	start := len(b)
 	b = append(b, 0)
 	for _, g := range gaps {
-		if g.First == 0 || g.Count == 0 || g.Last() < g.First || g.Last() > asOf || uint64(asOf-g.Last()) > 1<<32-1 {
+		if !g.codable(asOf) {
 			return nil, ErrField
 		}
 		b = g.append(b, asOf)

@@ -27,6 +27,38 @@ func TestGapsAsManyAsFit(t *testing.T) {
 	}
 }
 
+// One that lies too far back to be coded ends the list and spoils no report.
+func TestGapsTooFarBack(t *testing.T) {
+	const asOf = 1 << 40
+	near := Gap{First: asOf - 9, Count: 5}
+	for name, c := range map[string]struct {
+		gaps []Gap
+		want int // taken
+	}{
+		"as far as can be":        {[]Gap{{First: asOf - (1<<32 - 1), Count: 1}}, 1},
+		"one too far":             {[]Gap{{First: asOf - 1<<32, Count: 1}}, 0},
+		"too far from the newer":  {[]Gap{near, {First: near.First - 1 - 1<<32, Count: 1}}, 1},
+		"as far from the newer":   {[]Gap{near, {First: near.First - 1<<32, Count: 1}}, 2},
+		"longest":                 {[]Gap{{First: asOf - (1<<32 - 2), Count: 1<<32 - 1}}, 1},
+		"not before the newer":    {[]Gap{near, near}, 1},
+		"after the last received": {[]Gap{{First: asOf, Count: 2}}, 0},
+	} {
+		v := Report{State: ReceiverReceiving, AsOf: asOf}
+		n := 0
+		for n < len(c.gaps) && v.AddGap(c.gaps[n]) {
+			n++
+		}
+		d, err := v.AppendBinary(nil)
+		var got Report
+		if err == nil {
+			err = ParseReport(d, &got)
+		}
+		if n != c.want || err != nil || len(got.Recent) != n {
+			t.Errorf("%s: %d taken, want %d; %d arrived, %v", name, n, c.want, len(got.Recent), err)
+		}
+	}
+}
+
 // The longest text and the most gaps leave room for deficits on the smallest
 // MTU.
 func TestReportWithAllTheGapsFitsTheSmallestMTU(t *testing.T) {

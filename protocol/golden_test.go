@@ -12,8 +12,8 @@ import (
 )
 
 // The golden vectors in testdata were written by a program that shares no code
-// with this package. They are part of the wire format: a change of one is a
-// change of Version.
+// with this package. They are part of the wire format: from the first release
+// on, a change of one is a change of Version.
 
 const goldenSession SessionID = 0x0123456789abcdef
 

@@ -74,10 +74,18 @@ func (g *gaps) insert(i int, gap protocol.Gap) {
 	*g.at(i) = gap
 }
 
-// cut forgets what lies after highest: it was forged.
+// cut forgets what lies after highest: it was forged. Gaps that are only counted
+// by then stay counted: forged sequence numbers may inflate the diagnosis, never
+// the transfer.
 func (g *gaps) cut(highest protocol.Seq) {
-	for g.n > 0 && g.at(g.n-1).Last() > highest {
+	for g.n > 0 && g.at(g.n-1).First > highest {
 		g.n--
+	}
+	if g.n == 0 {
+		return
+	}
+	if last := g.at(g.n - 1); last.Last() > highest {
+		last.Count = uint32(highest - last.First + 1)
 	}
 }
 

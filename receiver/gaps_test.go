@@ -104,7 +104,8 @@ func TestMoreGapsThanAreKept(t *testing.T) {
 	}
 }
 
-// A forged sequence number that the next announcements take back leaves no gap.
+// A forged sequence number that the next announcements take back leaves no gap
+// but for what they say was sent.
 func TestGapOfAForgedNumberIsTakenBack(t *testing.T) {
 	c := heard(t, to(1, 50)...)
 	c.hear(50)
@@ -113,7 +114,17 @@ func TestGapOfAForgedNumberIsTakenBack(t *testing.T) {
 	c.hear(70)
 	c.see(71)
 	c.settle(0)
-	if c.counters.Gaps != 0 {
-		t.Errorf("%d gaps, longest %d", c.counters.Gaps, c.counters.Longest)
+	if n := c.counters; n.Gaps != 1 || n.Longest != 20 { // 51..70
+		t.Errorf("%d gaps, longest %d; want 1 of 20", n.Gaps, n.Longest)
+	}
+	c = heard(t, to(1, 50)...)
+	c.hear(50)
+	c.see(5000)
+	c.see(4000) // makes two gaps of it
+	c.hear(50)
+	c.hear(50)
+	c.settle(0)
+	if n := c.counters; n.Gaps != 0 {
+		t.Errorf("%d gaps, longest %d; want none", n.Gaps, n.Longest)
 	}
 }

@@ -225,8 +225,9 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 		h.SymbolSize != b.SymbolSize || h.RawSize != b.RawSize || h.PackedSize != b.PackedSize || h.ManifestSize != b.ManifestSize {
 		return nil // replayed, or not as it began: not ours
 	}
+	sooner := h.IntervalMS < s.heard.IntervalMS
 	s.heard, s.heardAt = h, now
-	if soon := now.Add(time.Duration(h.IntervalMS) * time.Millisecond); soon.Before(s.reportAt) && !s.ending {
+	if soon := s.draw(now); sooner && soon.Before(s.reportAt) && !s.ending {
 		s.reportAt = soon
 	}
 	s.collector.hear(h.Highest)

@@ -33,6 +33,17 @@ const backlog = 16 << 20
 // spare returns the bytes that the sender may begin new blocks with.
 func (s *session) spare() int { return max(0, min(s.collector.room(), backlog-s.waiting)) }
 
+// interval is the time between reports that the sender asks for.
+func (s *session) interval() time.Duration {
+	return time.Duration(s.heard.IntervalMS) * time.Millisecond
+}
+
+// draw returns when the next report is due: not at the same time for all.
+func (s *session) draw(now time.Time) time.Time {
+	each := s.interval()
+	return now.Add(each*3/4 + time.Duration(s.random.Int64N(int64(each/2)+1)))
+}
+
 const (
 	// promptEach is the least time between two reports, promptBelow the longest
 	// interval of a room in which any may come before its time.
@@ -49,7 +60,7 @@ const (
 // machines would have something to say at once, and none could take more than
 // its part of what the network brings.
 func (s *session) prompt(now time.Time) bool {
-	each := time.Duration(s.heard.IntervalMS) * time.Millisecond
+	each := s.interval()
 	if !s.admitted || s.ending || s.state != protocol.ReceiverReceiving || each > promptBelow || now.Sub(s.told.at) < max(promptEach, each/8) {
 		return false
 	}
@@ -57,14 +68,12 @@ func (s *session) prompt(now time.Time) bool {
 	return came+s.spare()-s.told.room >= further
 }
 
-// send reports our condition, and sets the time of the next report: not the
-// same for all, so that they spread.
+// send reports our condition, and sets the time of the next report.
 func (s *session) send(now time.Time) {
-	each := time.Duration(s.heard.IntervalMS) * time.Millisecond
-	s.reportAt = now.Add(each*3/4 + time.Duration(s.random.Int64N(int64(each/2)+1)))
+	s.reportAt = s.draw(now)
 	if s.ending && !s.state.Over() {
 		// Nothing is lacking, only the disk is busy.
-		s.reportAt = now.Add(max(each, statusEach))
+		s.reportAt = now.Add(max(s.interval(), statusEach))
 	}
 	c := s.collector
 	c.settle(s.data.Overflow())

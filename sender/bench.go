@@ -124,7 +124,7 @@ func (b *bench) sample(dt time.Duration, s *scheduler) {
 
 // room returns what was measured; st is the session's last status.
 func (b *bench) room(s *scheduler, st *Status) *diagnosis.Room {
-	r := &diagnosis.Room{Packets: st.Traffic.Packets, Bytes: st.Traffic.Bytes, Probes: b.probes, Samples: slices.Clone(b.samples)}
+	r := &diagnosis.Room{Packets: st.Traffic.Packets, Bytes: st.Traffic.Bytes, Seconds: st.Seconds(), Probes: b.probes, Samples: slices.Clone(b.samples)}
 	shared := b.losses.Shared()
 	for i, m := range s.members {
 		v, t := &st.Receivers[i], b.tally(m.number)
@@ -135,7 +135,6 @@ func (b *bench) room(s *scheduler, st *Status) *diagnosis.Room {
 			Behind: share(t.behind, t.reports), Clogged: share(t.clogged, t.reports),
 			Deaf: max(0, m.ended.Sub(m.asOfAt).Seconds()),
 		})
-		r.Seconds = max(r.Seconds, max(0, v.Joined.Sub(st.Started).Seconds())+v.Seconds)
 	}
 	return r
 }

@@ -15,7 +15,6 @@ type congestion struct {
 	most  float64 // the user's or the link's limit; 0 none
 	base  float64 // loss that a lower rate did not cure
 	trial bool    // rate was lowered to see what the loss does
-	again bool    // the trial is a second one
 	wait  bool    // what was sent before the trial still counts in the next update
 	prior struct{ rate, loss float64 }
 	found float64 // rate at which loss was last cured; 0 never
@@ -29,8 +28,12 @@ const (
 
 	// absurd is a loss that no network has by itself. What arrived before the
 	// trial may have been the last of a switch's buffer or token bucket, so the
-	// trial is repeated once with what arrives now.
+	// rate is lowered until the loss is less.
 	absurd = 0.3
+
+	// The rate grows by so much in a second: near the one that was found, more
+	// than a tenth beyond it, and at twice of it, which disproves it.
+	growNear, growBeyond, growFar = 0.03, 0.1, 0.5
 
 	// leastRate in bytes a second is tried at the lowest: less than the oldest
 	// Ethernet carries. Who reports less of what arrives is wrong, or lies.
@@ -48,23 +51,18 @@ const (
 // network.
 func (c *congestion) update(dt time.Duration, loss, delivered float64) (healed bool) {
 	switch {
+	case !(delivered > 0): // not known
 	case c.wait:
 		c.wait = false
+	case c.trial && loss > absurd:
+		c.lower(loss, delivered)
 	case c.trial && loss-c.base < cured*(c.prior.loss-c.base):
-		c.trial, c.again, c.found = false, false, c.rate
+		c.trial, c.found = false, c.rate
 		return true
-	case c.trial && loss > absurd && !c.again && delivered > 0:
-		c.again, c.wait, c.prior.loss = true, true, loss
-		c.rate = max(min(c.rate, 0.95*delivered/(1-c.base)), leastRate)
 	case c.trial:
-		c.trial, c.again, c.rate, c.base = false, false, c.prior.rate, loss
-	case loss > c.base+trialLoss && delivered > 0:
-		c.prior.rate, c.prior.loss = c.rate, loss
-		c.trial, c.wait, c.rate = true, true, 0.95*delivered/(1-c.base)
-		if c.prior.rate != 0 {
-			c.rate = min(c.rate, 0.95*c.prior.rate)
-		}
-		c.rate = max(c.rate, leastRate)
+		c.trial, c.rate, c.base = false, c.prior.rate, loss
+	case loss > c.base+trialLoss:
+		c.lower(loss, delivered)
 	default:
 		c.base += min(0, loss-c.base) / 8
 		c.grow(dt.Seconds())
@@ -72,17 +70,39 @@ func (c *congestion) update(dt time.Duration, loss, delivered float64) (healed b
 	return false
 }
 
-// grow probes upwards: by a little in a second near the rate that was found,
-// faster beyond it.
+// lower begins a trial, or goes on with one: what arrives should arrive without
+// more loss than base. If that is in vain, this rate comes back; but none at
+// which the loss was absurd, if it was without limit.
+func (c *congestion) lower(loss, delivered float64) {
+	c.prior.rate, c.prior.loss = c.rate, loss
+	rate := delivered
+	if c.rate != 0 {
+		rate = min(rate, c.rate*(1-loss)) // reports' times may deceive
+	} else if loss > absurd {
+		c.prior.rate = delivered
+	}
+	if loss <= absurd {
+		rate /= 1 - c.base
+	}
+	if rate = max(0.95*rate, leastRate); c.rate != 0 {
+		rate = min(rate, c.rate)
+	}
+	c.rate = rate
+	c.trial, c.wait = true, true
+}
+
+// grow probes upwards.
 func (c *congestion) grow(seconds float64) {
 	if c.rate == 0 {
 		return
 	}
-	if c.rate < c.found*1.1 {
-		c.rate *= 1 + 0.03*min(seconds, 1)
-	} else {
-		c.rate *= 1 + 0.5*min(seconds, 1)
+	by := growFar
+	if c.rate < 1.1*c.found {
+		by = growNear
+	} else if c.rate < 2*c.found {
+		by = growBeyond
 	}
+	c.rate *= 1 + by*min(seconds, 1)
 	if c.most != 0 {
 		c.rate = min(c.rate, c.most)
 	} else if c.rate > 16*c.found && c.found > 0 {

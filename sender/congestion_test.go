@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -55,11 +56,17 @@ func TestRateGrows(t *testing.T) {
 	if c.rate < 51*megabyte || c.rate > 52*megabyte {
 		t.Errorf("a second after it was found the rate is %.0f, want three hundredths more", c.rate)
 	}
-	for range 100 {
+	for range 60 {
+		c.update(tick, 0, c.rate)
+	}
+	if c.rate > 85*megabyte {
+		t.Errorf("six seconds later it is %.0f, want a tenth more in each at the most", c.rate)
+	}
+	for range 120 {
 		c.update(tick, 0, c.rate)
 	}
 	if c.rate != 0 {
-		t.Errorf("ten seconds without loss later the rate is %.0f, want no limit", c.rate)
+		t.Errorf("twenty seconds without loss later the rate is %.0f, want no limit", c.rate)
 	}
 	c = congestion{rate: 10 * megabyte, most: 12 * megabyte, found: 1}
 	for range 100 {
@@ -91,7 +98,7 @@ func TestBottleneckIsFound(t *testing.T) {
 }
 
 func TestRandomLossDoesNotSlow(t *testing.T) {
-	for _, loss := range []float64{0.01, 0.05, 0.2, 0.5} {
+	for _, loss := range []float64{0.01, 0.05, 0.1, 0.2, 0.28} {
 		var c congestion
 		slow := 0
 		for range 600 {
@@ -133,5 +140,53 @@ func TestBucketDoesNotDeceive(t *testing.T) {
 	}
 	if c.rate == 0 || c.rate > 15*megabyte {
 		t.Errorf("rate %.0f behind a limit of 12 MB/s that let 50 through at first", c.rate)
+	}
+}
+
+// TestPolicerIsFound: a switch passes 12.5 MB/s of the 1250 that the sender's
+// link carries, and a bucket of 20 MB at first; reports are half an interval early
+// or late. In the minute after the first second little more is sent than passes.
+func TestPolicerIsFound(t *testing.T) {
+	const link, policed = 1250 * megabyte, 12.5 * megabyte
+	worst := 0.0
+	defer func() { t.Logf("sent %.3f times what passed at the worst", worst) }()
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		var c congestion
+		var sent, got float64
+		bucket := 20 * megabyte
+		for i := range 610 {
+			out := c.rate
+			if out == 0 {
+				out = link
+			}
+			out *= tick.Seconds()
+			bucket += policed * tick.Seconds()
+			in := min(out, bucket)
+			bucket = min(bucket-in, 64<<10)
+			if i >= 10 {
+				sent, got = sent+out, got+in
+			}
+			c.update(tick, 1-in/out, in/tick.Seconds()/(0.5+random.Float64()))
+		}
+		worst = max(worst, sent/got)
+		if sent > 1.1*got || got < 0.85*60*policed {
+			t.Errorf("seed %d: sent %.0f MB, of which %.0f passed", seed, sent/megabyte, got/megabyte)
+		}
+	}
+}
+
+// TestSilenceIsNoVerdict: while nobody knows what arrives, a trial is neither won
+// nor lost.
+func TestSilenceIsNoVerdict(t *testing.T) {
+	var c congestion
+	c.update(tick, 0.9, 12*megabyte)
+	c.update(tick, 0.9, 12*megabyte)
+	tried := c.rate
+	for range 10 {
+		c.update(tick, 1, 0)
+	}
+	if !c.trial || c.rate != tried || c.base != 0 {
+		t.Errorf("nothing was heard of a trial's outcome: %+v", c)
 	}
 }

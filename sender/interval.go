@@ -25,6 +25,9 @@ const (
 	// what is queued for the wire is on its way too: all that must still fit.
 	calmSpace = 0.35
 
+	// mostRest bounds how long a report, JOIN or final report waits for others.
+	mostRest = 20 * time.Millisecond
+
 	relaxEach = 50 * time.Millisecond // between two looks at what is enough
 )
 
@@ -38,12 +41,13 @@ func (s *scheduler) interval() time.Duration {
 }
 
 // rest is for how long reports may wait so that one wake takes several: most of
-// what a report costs is to wake for it. A few receivers' do not come together.
+// what a report costs is to wake for it. A few receivers' do not come together,
+// and while the window is closed one may be what everybody waits for.
 func (s *scheduler) rest() time.Duration {
-	if s.calm == 0 || len(s.alive) <= calmFewer {
+	if s.calm == 0 || s.held || len(s.alive) <= calmFewer {
 		return 0
 	}
-	return s.interval() / 3
+	return min(s.interval()/3, mostRest)
 }
 
 // relax decides anew for how long reports may be missed.

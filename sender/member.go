@@ -18,8 +18,11 @@ type member struct {
 
 	joined, heard, ended time.Time
 	state                protocol.ReceiverState
-	report               protocol.Report  // the latest, without its deficits
-	reported             time.Time        // like heard, but for JOINs
+	report               protocol.Report // the latest, without its deficits
+	reported             time.Time       // like heard, but for JOINs
+	dealt                time.Time       // when deficits were last looked at
+	waits                bool            // those of the latest report are still to be
+	deficits             []protocol.Deficit
 	lacks                [2]*blockset.Set // by object, as far as its reports told
 
 	held    float64       // share of the time that the room waits for it alone
@@ -29,10 +32,18 @@ type member struct {
 	asOf     protocol.Seq      // as of the latest report
 	asOfAt   time.Time         // when it last moved, or was all that had been sent
 	pace     float64           // packets a second that asOf moves by
+	paced    protocol.Seq      // asOf when that was last measured
+	pacedAt  time.Time         // the time of that report
 	loss     float64           // smoothed fraction of datagrams that the network lost, 0..1
 	measured bool              // loss says something
 	seen     protocol.Counters // at the last measure of loss
-	seenAt   time.Time         // of the report that had them
+	mark     mark              // from which on arrivals are measured
+}
+
+// mark is how many datagrams had arrived by a report.
+type mark struct {
+	at       time.Time // of the report
+	received uint64
 }
 
 // present reports whether the member still wants something.
@@ -49,9 +60,12 @@ func (m *member) absent(now time.Time, interval time.Duration, last protocol.Seq
 // update takes over what a report says of the receiver itself; last is the
 // latest sequence that was sent.
 func (m *member) update(now time.Time, r *protocol.Report, last protocol.Seq) {
-	// Two reports may have waited for us: their distance says nothing then.
-	if dt := now.Sub(m.asOfAt); r.AsOf > m.asOf && m.asOf != 0 && dt > minInterval/2 {
-		m.pace += (float64(r.AsOf-m.asOf)/dt.Seconds() - m.pace) / 4
+	// Reports may come together: their distance says nothing then.
+	if dt := now.Sub(m.pacedAt); dt > minInterval/2 {
+		if r.AsOf > m.paced && m.paced != 0 {
+			m.pace += (float64(r.AsOf-m.paced)/dt.Seconds() - m.pace) / 4
+		}
+		m.paced, m.pacedAt = r.AsOf, now
 	}
 	if r.AsOf > m.asOf || r.AsOf == last {
 		m.asOf, m.asOfAt = r.AsOf, now
@@ -70,13 +84,9 @@ func (m *member) update(now time.Time, r *protocol.Report, last protocol.Seq) {
 // measure updates the member's loss from what its counters did since the last
 // measure. Datagrams that its own socket dropped are not the network's. Late
 // and doubled ones take back some of what was counted as lost. The rate is in
-// datagrams a second that reached it, by the times of its reports, of which none
-// from before began counts.
-func (m *member) measure(began time.Time) (loss, rate float64, ok bool) {
-	if m.seenAt.Before(began) {
-		m.seenAt = began
-	}
-	c, dt := m.report.Counters, m.reported.Sub(m.seenAt).Seconds()
+// datagrams a second that reached it between two of its reports; 0 is unknown.
+func (m *member) measure() (loss, rate float64, ok bool) {
+	c := m.report.Counters
 	received := float64(c.Received) - float64(m.seen.Received)
 	lost := max(0, float64(c.Lost)-float64(m.seen.Lost))
 	if received < 0 || received+lost < 64 {
@@ -84,25 +94,32 @@ func (m *member) measure(began time.Time) (loss, rate float64, ok bool) {
 	}
 	loss = lost / (received + lost)
 	m.loss += (loss - m.loss) / 2
-	m.seen, m.seenAt, m.measured = c, m.reported, true
-	if dt > 0 {
-		rate = received / dt
+	if dt := m.reported.Sub(m.mark.at).Seconds(); dt > 0 {
+		rate = (float64(c.Received) - float64(m.mark.received)) / dt
 	}
+	m.seen, m.mark, m.measured = c, mark{m.reported, c.Received}, true
 	return loss, rate, true
 }
 
 // limit returns the highest sequence that the member can take without its
 // socket overflowing, and the highest at which blocks new to it can begin.
-// Between reports that are far apart it is taken to go on as it did, up to last.
-func (m *member) limit(now time.Time, interval time.Duration, packet int, last protocol.Seq) limit {
-	at := float64(m.asOf)
+// Between reports that are far apart it is taken to go on receiving as it did, up
+// to last; whether its workers do, and so make room, nobody knows. In a crowd
+// that is taken for granted: its reports are too rare to wait for.
+func (m *member) limit(now time.Time, interval time.Duration, crowd bool, packet int, last protocol.Seq) limit {
+	asOf := float64(m.asOf)
+	at := asOf
 	if interval > 4*minInterval {
-		at = min(at+m.pace*min(now.Sub(m.asOfAt), 2*interval).Seconds(), float64(last))
+		at = min(at+m.pace*min(now.Sub(m.asOfAt), interval).Seconds(), float64(last))
 	}
 	socket := float64(m.report.Buffer) * 1024 / 2 / float64(packet)
 	// Blocks that began but of which nothing arrived yet hold no memory there.
 	room := max(0, float64(m.report.Room)*1024-interleave*protocol.BlockSize) / float64(packet)
-	return limit{all: protocol.Seq(at + max(socket, minWindow)), begin: protocol.Seq(at + room)}
+	begin := asOf + room
+	if crowd {
+		begin = at + room
+	}
+	return limit{all: protocol.Seq(at + max(socket, minWindow)), begin: protocol.Seq(begin)}
 }
 
 // behind reports whether half of the members have not yet taken in all up to q.

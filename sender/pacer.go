@@ -11,9 +11,10 @@ const (
 	// burstTime of the rate makes a burst between the two: a hundred megabits
 	// leave a switch slowly, so they come in small pieces.
 	burstTime = 2 * time.Millisecond
-	// lateTime of the rate is made up for after a late wake, but no more than
-	// another burst: the rest of the rate is lost rather than sent in a clump.
-	lateTime = time.Millisecond
+	// lateTime of the rate is made up for after a late wake, burst by burst:
+	// timers are late by a millisecond and more on a busy machine. The rest is
+	// lost rather than sent in a clump.
+	lateTime = 5 * time.Millisecond
 )
 
 // pacer is a token bucket in bytes on the wire.
@@ -21,6 +22,7 @@ type pacer struct {
 	burst  int // bytes that may go at once; 0 by the rate
 	tokens float64
 	last   time.Time
+	busy   bool // since then something was sent, or waited for its time
 }
 
 // most returns what may go at once at a given rate, always one datagram,
@@ -42,13 +44,23 @@ func (p *pacer) allow(now time.Time, rate float64, packet int) (n int, at time.T
 	}
 	size := float64(packet + wireOverhead)
 	most := p.most(rate, packet)
-	p.tokens = min(p.tokens+rate*now.Sub(p.last).Seconds(), most+min(most, rate*lateTime.Seconds()))
+	bound := most
+	if p.busy { // else nobody was late: there was nothing to send
+		bound += rate * lateTime.Seconds()
+	}
+	p.tokens = min(p.tokens+rate*now.Sub(p.last).Seconds(), bound)
 	p.last = now
 	n = int(most / size)
-	if missing := float64(n)*size - p.tokens; missing > 0 {
+	missing := float64(n)*size - p.tokens
+	p.busy = missing > 0
+	if p.busy {
 		return 0, now.Add(time.Duration(missing/rate*1e9) + time.Microsecond)
 	}
 	return n, now
 }
 
-func (p *pacer) spend(bytes int) { p.tokens -= float64(bytes) }
+// spend takes what was sent.
+func (p *pacer) spend(bytes int) {
+	p.tokens -= float64(bytes)
+	p.busy = true
+}

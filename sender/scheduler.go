@@ -39,6 +39,7 @@ type scheduler struct {
 	cursor  int   // where the carousel goes on
 	debt    int   // symbols that went before the carousel, less its own since
 	window  window
+	held    bool // nothing may go, or nothing is due, until a report comes
 
 	parity     float64 // of k, sent unasked with every block; <0 follow the loss
 	loss       float64 // median of the members'
@@ -107,7 +108,7 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 func (s *scheduler) newMember(now time.Time, n protocol.Number, j *protocol.Join, from netip.AddrPort) *member {
 	m := &member{
 		number: n, id: j.Receiver, run: j.Run, name: j.Name, address: from,
-		joined: now, heard: now, state: protocol.ReceiverJoined, asOf: s.last, asOfAt: now, seenAt: now,
+		joined: now, heard: now, state: protocol.ReceiverJoined, asOf: s.last, asOfAt: now,
 	}
 	for i, o := range s.objects {
 		m.lacks[i] = blockset.New(o.n)
@@ -140,69 +141,24 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 		m.heard = now
 		return false
 	}
-	if !r.State.Over() && now.Sub(m.reported) < minInterval/4 {
-		return false // a flood: all that there is comes with a later one
-	}
 	back := m.state == protocol.ReceiverGone
 	m.update(now, r, s.last)
 	if back {
 		s.enlist()
 	}
-	o, lacks := s.objects[r.Object], m.lacks[r.Object]
-	if r.Object == protocol.ObjectImage {
-		m.lacks[protocol.ObjectManifest].RemoveRange(0, s.objects[0].n)
+	if m.mark.at.Before(s.began) {
+		m.mark = mark{now, r.Counters.Received}
 	}
 	if !m.present() {
 		s.enlist()
 		return true
 	}
-	prompt := r.Object == protocol.ObjectManifest || !m.lossy(s.loss) || s.repairPass()
-	at, repairs := o.from(r.From), mostRepairs
-	for _, d := range r.Deficits {
-		lo, hi := o.from(d.First), o.from(d.First+protocol.SBN(d.Count))
-		lacks.RemoveRange(at, lo)
-		lacks.AddRange(lo, hi)
-		at = hi
-		if d.Need == protocol.NeedAll {
-			o.lackWhole(lo, hi, r.AsOf)
-		} else if prompt {
-			hi = min(hi, lo+repairs)
-			repairs -= hi - lo
-			o.lackSome(lo, hi, int(d.Need), r.AsOf, m.loss)
-		}
+	if now.Sub(m.dealt) < dealEach {
+		m.waits, m.deficits = true, append(m.deficits[:0], r.Deficits...)
+		return true
 	}
-	lacks.RemoveRange(at, o.from(r.To))
+	s.deal(now, m, r.Deficits)
 	return true
-}
-
-// mostRepairs bounds the blocks that one report can have repaired: an honest
-// receiver has fewer begun, or names the rest again; a forged report would keep
-// us busy for as long as it takes to go through the whole image.
-const mostRepairs = 4096
-
-// repairPass reports whether no whole block of the image waits.
-func (s *scheduler) repairPass() bool {
-	image := s.objects[protocol.ObjectImage]
-	return image.whole.Next(0) == image.n
-}
-
-// lossy reports whether the member loses so much more than the median that its
-// repairs wait for the repair pass, when all the others have all they need.
-func (m *member) lossy(median float64) bool { return m.loss > 2*median+0.05 }
-
-// lacked returns the first block of an object at or after i that anyone lacks,
-// or its number of blocks.
-func (s *scheduler) lacked(o *object, i int) int {
-	for _, m := range s.alive {
-		if m.lacks[o.id].Has(i) {
-			return i
-		}
-	}
-	first := o.n
-	for _, m := range s.alive {
-		first = min(first, m.lacks[o.id].Next(i))
-	}
-	return first
 }
 
 // run is up to chunk symbols of the job in a slot, with consecutive ESIs
@@ -243,6 +199,7 @@ func (s *scheduler) fill(now time.Time, out []run, most int) []run {
 		most -= r.count
 		out = append(out, r)
 	}
+	s.held = len(out) == 0
 	return out
 }
 
@@ -337,6 +294,9 @@ func (s *scheduler) tick(now time.Time) {
 			m.state, m.ended = protocol.ReceiverGone, now
 			gone = true
 		}
+		if m.waits && now.Sub(m.dealt) >= dealEach {
+			s.deal(now, m, m.deficits)
+		}
 	}
 	if gone {
 		s.enlist()
@@ -355,8 +315,12 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	s.measured, s.sampled = now, s.last
 	var losses, smooth, rates []float64
 	for _, m := range s.alive {
-		if loss, rate, ok := m.measure(s.began); ok {
-			losses, rates = append(losses, loss), append(rates, rate*float64(s.packet+wireOverhead))
+		loss, rate, ok := m.measure()
+		if ok {
+			losses = append(losses, loss)
+		}
+		if rate > 0 {
+			rates = append(rates, rate*float64(s.packet+wireOverhead))
 		}
 		if m.measured {
 			smooth = append(smooth, m.loss)
@@ -368,7 +332,11 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	if len(losses) == 0 || s.congestion.wait && s.behind(s.turned) {
 		return
 	}
-	healed := s.congestion.update(dt, median(losses), median(rates))
+	delivered := 0.0
+	if len(rates) > 0 {
+		delivered = median(rates)
+	}
+	healed := s.congestion.update(dt, median(losses), delivered)
 	if s.congestion.wait {
 		s.turned = s.last
 	}

@@ -38,7 +38,7 @@ type Config struct {
 	Settle       time.Duration // to wait for more after the last that came; default 0
 	Linger       time.Duration // after all are done, for late ones; 0 none
 	Rate         int64         // bits a second on the wire; 0 follow link, receivers and loss
-	Burst        int           // bytes on the wire that go at once at most; default two milliseconds' worth, 16 to 64 KiB
+	Burst        int           // bytes on the wire that go at once at most while the rate is limited; default two milliseconds' worth, 16 to 64 KiB
 	Parity       float64       // sent unasked, as a fraction of k; <0 follow the loss
 	Bench        bool          // a measurement: only receivers that keep nothing take part, and tell more
 	Status       func(Status)  // called four times a second and at every change of state
@@ -130,7 +130,7 @@ func newSession(cfg Config) (*session, error) {
 		cfg: cfg, id: id, conn: conn, group: group, symbol: symbol,
 		control: newControl(id, conn),
 		sched:   newScheduler(cfg.Source.Manifest(), symbol, cfg.Parity),
-		tx:      newTransmitter(id, conn, group, cfg.Source, symbol, cfg.Burst),
+		tx:      newTransmitter(id, conn, group, cfg.Source, symbol),
 		pacer:   pacer{burst: cfg.Burst},
 		state:   protocol.SessionGathering, opened: time.Now(),
 		page: protocol.RosterPlaces(cfg.Network.MTU()),
@@ -159,7 +159,6 @@ func (s *session) loop(ctx context.Context) error {
 		s.drain()
 		now := time.Now()
 		s.sched.tick(now)
-		s.control.rest.Store(int64(s.sched.rest()))
 		if over, err := s.advance(now); over || err != nil {
 			return err
 		}
@@ -167,6 +166,7 @@ func (s *session) loop(ctx context.Context) error {
 			return err
 		}
 		sent, again, err := s.transmit(now)
+		s.control.rest.Store(int64(s.sched.rest()))
 		if err != nil {
 			return err
 		}

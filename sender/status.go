@@ -41,6 +41,19 @@ type ReceiverStatus struct {
 	RTT      time.Duration
 }
 
+// Seconds returns the time from the start of sending to the end of the last
+// receiver, or to now; 0 before the start.
+func (st *Status) Seconds() float64 {
+	if st.Started.IsZero() {
+		return 0
+	}
+	last := 0.0
+	for _, r := range st.Receivers {
+		last = max(last, max(0, r.Joined.Sub(st.Started).Seconds())+r.Seconds)
+	}
+	return last
+}
+
 // status describes the session now.
 func (s *session) status(now time.Time) Status {
 	m := s.cfg.Source.Manifest()

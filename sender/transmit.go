@@ -58,12 +58,9 @@ type slot struct {
 	coded  bool
 }
 
-func newTransmitter(id protocol.SessionID, conn mcast.Conn, group netip.AddrPort, source Source, symbolSize, burst int) *transmitter {
+func newTransmitter(id protocol.SessionID, conn mcast.Conn, group netip.AddrPort, source Source, symbolSize int) *transmitter {
 	packet := symbolSize + protocol.DataHeaderSize
-	if burst == 0 {
-		burst = trainWire
-	}
-	train := max(1, min(mcast.TrainLimit(packet), min(burst, trainWire)/(packet+wireOverhead)))
+	train := max(1, min(mcast.TrainLimit(packet), trainWire/(packet+wireOverhead)))
 	most := train * trainsPerWrite
 	return &transmitter{
 		session: id, conn: conn, group: group, source: source, bytes: source.Manifest().Bytes(),

@@ -94,7 +94,7 @@ func testSent(t *testing.T, source noise, symbolSize int, random *rand.Rand) {
 				got[i][d.ESI] = d.Symbol
 			}
 		}
-	}), netip.AddrPort{}, source, symbolSize, 0)
+	}), netip.AddrPort{}, source, symbolSize)
 	d := newDemand(t, source, symbolSize)
 	drain := func() {
 		for {
@@ -173,7 +173,7 @@ func TestManifestIsSent(t *testing.T) {
 				copy(sent[at:], d.Symbol)
 			}
 		}
-	}), netip.AddrPort{}, source, protocol.DefaultSymbolSize, 0)
+	}), netip.AddrPort{}, source, protocol.DefaultSymbolSize)
 	d := newDemand(t, source, protocol.DefaultSymbolSize)
 	d.report.Object = protocol.ObjectManifest
 	d.ask(everything(2, protocol.NeedAll))
@@ -197,7 +197,7 @@ func TestSendingAllocatesNothing(t *testing.T) {
 		frames[i] = 150_000 + i%40*1000
 	}
 	source := noise{imagetest.Manifest(t, frames...)}
-	tx := newTransmitter(7, newTap(nil), netip.AddrPort{}, source, protocol.DefaultSymbolSize, 0)
+	tx := newTransmitter(7, newTap(nil), netip.AddrPort{}, source, protocol.DefaultSymbolSize)
 	d := newDemand(t, source, protocol.DefaultSymbolSize)
 	send := func(packets int) {
 		for most := d.last + protocol.Seq(packets); d.last < most; {

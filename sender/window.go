@@ -26,6 +26,7 @@ const (
 	// each time twice as long as the last.
 	overrunFirst = 20 * time.Second
 
+	crowded     = 80          // members: so many report less often than 4 × minInterval at the best
 	minWindow   = 128         // datagrams in flight to any receiver, however small its buffer
 	silentAfter = time.Second // without a report: not waited for any more
 	deafAfter   = time.Second // without a datagram: not waited for any more
@@ -72,7 +73,7 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 		if now.Before(m.overrun) && overrun <= few {
 			continue
 		}
-		own := m.limit(now, interval, packet, next-1)
+		own := m.limit(now, interval, len(members) > crowded, packet, next-1)
 		l = l.and(own)
 		if !own.allows(next) {
 			w.slow = append(w.slow, m)

@@ -122,12 +122,16 @@ func TestWindowExtrapolatesLongIntervals(t *testing.T) {
 	c.between("long interval", c.run(10*time.Second, 20_000), 17_000, 20_000)
 }
 
-// Who claims to have taken what he can't have does not get more than was sent.
+// Who claims to have taken what he can't have does not get more than was sent, nor
+// does a report that is late make room in its memory.
 func TestWindowExtrapolatesNoFurtherThanWasSent(t *testing.T) {
 	m := &member{asOf: 10, pace: 1e30}
 	now := time.Unix(1000, 0)
 	m.asOfAt = now.Add(-time.Second)
-	if l := m.limit(now, time.Second, testPacket, 1000); l.all != 1000+minWindow || l.begin != 1000 {
+	if l := m.limit(now, time.Second, false, testPacket, 1000); l.all != 1000+minWindow || l.begin != 10 {
 		t.Errorf("limit %+v of a member with an absurd pace", l)
+	}
+	if l := m.limit(now, time.Second, true, testPacket, 1000); l.begin != 1000 {
+		t.Errorf("limit %+v in a crowd, where nobody can wait for reports", l)
 	}
 }

@@ -26,7 +26,7 @@ func (p *program) benchCommand() *cli.Command {
 			"limits it; who loses datagrams, in what pattern, on its own cable or on the way that all share;\n" +
 			"and whether the switches flood, limit or drop multicast. Switches that filter multicast without\n" +
 			"a querier forget the machines after some minutes only: a --size that takes ten finds it.\n" +
-			"Exit status: 0 all received it, 1 none, 3 some.\n\n" +
+			"Exit status: 0 all received it, 1 none, 3 some, or fewer came than --receivers says.\n\n" +
 			examples("pxecast bench", "pxecast bench --receivers 24 --max-wait 2m --size 4G", "pxecast bench --rate 800M --content noise",
 				"pxecast bench --interface eth1 --json | tail -n 1"),
 		Flags: []cli.Flag{
@@ -50,7 +50,8 @@ type benching struct {
 	cfg     sender.Config
 	event   *events
 	network string
-	want    int // receivers that the user named
+	want    int    // receivers that the user named
+	address string // of this machine there
 	link    int64
 	cpu     time.Duration // that sending took
 }
@@ -70,9 +71,19 @@ func (p *program) bench(c *cli.Context) error {
 		err = context.Cause(c.Context)
 	}
 	if err == nil {
-		err = verdict(status.Receivers)
+		err = b.verdict(status.Receivers)
 	}
 	b.report(&status, err)
+	return err
+}
+
+// verdict is like that on a send, but the receivers that the user named must also
+// have come.
+func (b *benching) verdict(all []sender.ReceiverStatus) error {
+	err := verdict(all)
+	if n := len(all); err == nil && n < b.want {
+		return fmt.Errorf("%w: %d of %d did not come", errSome, b.want-n, b.want)
+	}
 	return err
 }
 
@@ -120,7 +131,7 @@ func (b *benching) run(ctx context.Context) (sender.Status, error) {
 		return sender.Status{}, err
 	}
 	b.announce(network, key.Public())
-	b.link = network.LinkRate()
+	b.link, b.address = network.LinkRate(), network.Addr().String()
 	b.cfg.Network, b.cfg.Source, b.cfg.Key = network, made, key
 	view := newSendView(b.p.screen, b.event)
 	shown := showLatest(view.show)
@@ -161,11 +172,18 @@ func cpuTime() time.Duration {
 func (b *benching) complete(st *sender.Status) {
 	m := st.Measured
 	m.Expected, m.Rate, m.LinkRate, m.Cores = b.want, float64(b.cfg.Rate), float64(b.link), runtime.NumCPU()
+	if st.Started.IsZero() { // ended while it still waited for receivers
+		m.Seconds = 0
+	}
 	if m.Seconds > 0 {
 		m.Busy = b.cpu.Seconds() / m.Seconds
 	}
 	for i := range m.Receivers {
 		m.Receivers[i].Name = machineName(&st.Receivers[i])
+		if st.Receivers[i].Address == b.address {
+			// No switch is between us.
+			m.Receivers[i].Counters.Stray = protocol.StrayUnknown
+		}
 	}
 	if same := sameNames(st.Receivers); same {
 		for i := range m.Receivers {

@@ -18,7 +18,7 @@ import (
 func benchedRoom() (*benching, sender.Status) {
 	st := room(20 * time.Second)
 	st.Receivers = st.Receivers[:3]
-	m := &diagnosis.Room{Packets: st.Traffic.Packets, Bytes: st.Traffic.Bytes, Seconds: 20, Probes: 64}
+	m := &diagnosis.Room{Packets: st.Traffic.Packets, Bytes: st.Traffic.Bytes, Seconds: 30, Probes: 64}
 	for i := range st.Receivers {
 		r := &st.Receivers[i]
 		r.State, r.Error, r.Seconds = protocol.ReceiverDone, "", 20
@@ -47,6 +47,59 @@ func TestBenchReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "bench.json", string(j)+"\n")
+}
+
+// Who was named and did not come counts as failed.
+func TestBenchVerdict(t *testing.T) {
+	done := sender.ReceiverStatus{State: protocol.ReceiverDone}
+	failed := sender.ReceiverStatus{State: protocol.ReceiverFailed}
+	for _, c := range []struct {
+		want   int
+		came   []sender.ReceiverStatus
+		status int
+	}{
+		{0, []sender.ReceiverStatus{done}, exitDone},
+		{2, []sender.ReceiverStatus{done, done}, exitDone},
+		{2, []sender.ReceiverStatus{done, done, done}, exitDone},
+		{24, []sender.ReceiverStatus{done, done, done}, exitSome},
+		{24, []sender.ReceiverStatus{done, failed}, exitSome},
+		{24, []sender.ReceiverStatus{failed}, exitFailed},
+		{24, nil, exitFailed},
+	} {
+		got, err := exitDone, (&benching{want: c.want}).verdict(c.came)
+		if err != nil {
+			got = exitStatus(err)
+		}
+		if got != c.status {
+			t.Errorf("%d of %d came: %d, %v; want %d", len(c.came), c.want, got, err, c.status)
+		}
+	}
+}
+
+// A receiver on the sender's own machine says nothing about the switch.
+func TestBenchWithTheSenderItself(t *testing.T) {
+	b, st := benchedRoom()
+	b.address = st.Receivers[0].Address
+	for i := range st.Measured.Receivers {
+		v := &st.Measured.Receivers[i]
+		v.Probes, v.Counters.Stray = 64, 0
+	}
+	b.complete(&st)
+	for i := range st.Measured.Receivers {
+		if _, known := st.Measured.Receivers[i].Flooded(); known != (i > 0) {
+			t.Errorf("receiver %d: known is %v", i, known)
+		}
+	}
+}
+
+// One that is cancelled while it waits for receivers took no time.
+func TestBenchThatNeverBegan(t *testing.T) {
+	b, st := benchedRoom()
+	st.Started, st.Measured.Seconds = time.Time{}, 9.2e9
+	b.complete(&st)
+	if e := b.summary(&st, st.Measured, nil, errInterrupted); e.Seconds != 0 || e.Busy != 0 {
+		t.Errorf("%.0f seconds, %.3f cores busy", e.Seconds, e.Busy)
+	}
 }
 
 // Machines that were cloned with their names are told apart by address.

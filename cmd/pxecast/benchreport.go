@@ -88,7 +88,7 @@ func (b *benching) summary(st *sender.Status, room *diagnosis.Room, findings []d
 	plain := summaryOf(st, err)
 	e := benchSummaryEvent{
 		Event: "summary", Content: b.content.String(), RawBytes: b.size, PackedBytes: st.Packed, traffic: plain.traffic,
-		Seconds: plain.Seconds, WireMbit: millis(room.Wire() / 1e6), Busy: millis(room.Busy), Probes: room.Probes, Error: plain.Error,
+		Seconds: millis(room.Seconds), WireMbit: millis(room.Wire() / 1e6), Busy: millis(room.Busy), Probes: room.Probes, Error: plain.Error,
 		Findings: []benchFinding{}, Receivers: []benchMachine{},
 	}
 	if room.LinkRate > 0 {
@@ -148,7 +148,7 @@ func benchTable(st *sender.Status, room *diagnosis.Room, why string) []string {
 			fmt.Sprint(m.BlocksShed), fmt.Sprintf("%.0f %%", v.Decoding()*100), limit, reason})
 	}
 	return append(t.Lines(), fmt.Sprintf("sent %s in %d packets in %.1f s, %.0f Mbit/s on the wire; %s of it again or as parity; no disk was touched or measured",
-		screen.Bytes(st.Traffic.Bytes), st.Traffic.Packets, sendingSeconds(st), room.Wire()/1e6, screen.Bytes(st.Traffic.RepairBytes)), "")
+		screen.Bytes(st.Traffic.Bytes), st.Traffic.Packets, room.Seconds, room.Wire()/1e6, screen.Bytes(st.Traffic.RepairBytes)), "")
 }
 
 // benchFindings writes what was found, what there is to do about it below.

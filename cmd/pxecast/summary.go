@@ -36,7 +36,7 @@ func machineName(r *sender.ReceiverStatus) string {
 func summaryOf(st *sender.Status, err error) summaryEvent {
 	e := summaryEvent{
 		Event: "summary", ImageID: idText(st.ImageID), RawBytes: st.RawSize, PackedBytes: st.Packed,
-		traffic: trafficOf(st.Traffic), Seconds: millis(sendingSeconds(st)), Receivers: []machine{},
+		traffic: trafficOf(st.Traffic), Seconds: millis(st.Seconds()), Receivers: []machine{},
 	}
 	why := ""
 	if err != nil {
@@ -47,17 +47,6 @@ func summaryOf(st *sender.Status, err error) summaryEvent {
 		e.Receivers = append(e.Receivers, finalMachine(&st.Receivers[i], why))
 	}
 	return e
-}
-
-// sendingSeconds returns the time from the start of sending to the end of the
-// last receiver.
-func sendingSeconds(st *sender.Status) float64 {
-	last := 0.0
-	for _, r := range st.Receivers {
-		late := max(0, r.Joined.Sub(st.Started).Seconds())
-		last = max(last, late+r.Seconds)
-	}
-	return last
 }
 
 // showTable prints how it went for each receiver: on standard output, unless
@@ -94,6 +83,6 @@ func resultTable(st *sender.Status, why string) []string {
 	}
 	lines := t.Lines()
 	return append(lines, fmt.Sprintf("sent %s in %d packets in %.1f s; %s of it again or as parity; packed image %s, raw %s",
-		screen.Bytes(st.Traffic.Bytes), st.Traffic.Packets, sendingSeconds(st), screen.Bytes(st.Traffic.RepairBytes),
+		screen.Bytes(st.Traffic.Bytes), st.Traffic.Packets, st.Seconds(), screen.Bytes(st.Traffic.RepairBytes),
 		screen.Bytes(st.Packed), screen.Bytes(st.RawSize)))
 }

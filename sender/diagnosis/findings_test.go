@@ -211,6 +211,14 @@ func lines(all []Finding) string {
 	return b.String()
 }
 
+func TestBelowALimit(t *testing.T) {
+	for rate, want := range map[float64]string{218e6: "207M", 1.06e6: "1M", 1.05e6: "997k", 20e3: "64k"} {
+		if got := below(rate); got != want {
+			t.Errorf("--rate %s below %.0f bit/s, want %s", got, rate, want)
+		}
+	}
+}
+
 // What binds a receiver when its figures are nobody's fault.
 func TestLimitOfAReceiver(t *testing.T) {
 	for want, spoil := range map[string]func(v *Receiver){

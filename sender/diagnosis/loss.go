@@ -65,7 +65,16 @@ func limited(r *Room, packets float64) Finding {
 			Advice: "see at what speed the ports of this machine and of the receiver are linked; else look for a multicast limit (storm control) in the switch. With a second receiver it would be clear whether the limit is common"}
 	}
 	return Finding{Kind: Limited, Text: text + ", to all machines alike",
-		Advice: fmt.Sprintf("look in the switch for a limit of multicast (storm control) and lift it for this machine's port, and see at what speed that port is linked; until then send with --rate %.0fM", math.Floor(0.95*rate/1e6))}
+		Advice: fmt.Sprintf("look in the switch for a limit of multicast (storm control) and lift it for this machine's port, and see at what speed that port is linked; until then send with --rate %s", below(rate))}
+}
+
+// below writes what is a little below a rate in bit/s, as --rate takes it: 64k
+// at least.
+func below(rate float64) string {
+	if rate = max(64e3, 0.95*rate); rate < 1e6 {
+		return fmt.Sprintf("%.0fk", math.Floor(rate/1e3))
+	}
+	return fmt.Sprintf("%.0fM", math.Floor(rate/1e6))
 }
 
 func each(r *Room, own []*Receiver) Finding {

@@ -13,9 +13,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/image/frame"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -65,15 +64,10 @@ func New(size int64, content Content, seed uint64) (*Image, error) {
 	if size <= 0 || size > MaxSize {
 		return nil, fmt.Errorf("synthetic image of %d bytes: want 1 to %d", size, int64(MaxSize))
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(protocol.BlockSize),
-		zstd.WithSingleSegment(true), zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close()
+	z := frame.NewEncoder() // as pack does: decoding costs what a send's does
 	m := &Image{}
 	entries := [patterns][]byte{}
-	raw := make([]byte, protocol.BlockSize)
+	raw := make([]byte, protocol.BlockSize, frame.Room)
 	for i := range patterns {
 		fill(raw, content, i, seed)
 		m.frames[i] = z.EncodeAll(raw, nil)
@@ -85,6 +79,7 @@ func New(size int64, content Content, seed uint64) (*Image, error) {
 		short = raw[:n]
 		m.last = z.EncodeAll(short, nil)
 	}
+	var err error
 	m.manifest, err = describe(size, content, entries[:], short, m.last)
 	if err != nil {
 		return nil, fmt.Errorf("synthetic image of %d bytes: %w", size, err)
