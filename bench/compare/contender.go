@@ -36,10 +36,9 @@ type Scenario struct {
 
 // files are the forms of an image that contenders send.
 type files struct {
-	Gzip   string // the user's own
-	Raw    string // unpacked
-	Zstd   string // Raw compressed by zstd; "" if no contender needs it
-	SHA256 string // of Raw, hexadecimal
+	Gzip string // the user's own
+	Raw  string // unpacked
+	Zstd string // Raw compressed by zstd; "" if no contender needs it
 }
 
 // Outcome is what a run was like at both ends.

@@ -18,23 +18,22 @@ import (
 type source int
 
 const (
-	debianDisk source = iota
-	debianSmall
+	debianDisk  source = iota
+	debianLarge        // of 2 GiB
 	noiseDisk
 	noiseQuick
 )
 
 const (
-	noiseSize  = 512 << 20 // bytes
+	noiseSize  = 489 << 20 // bytes: more than 512 MB, which the goals on the wire want
 	quickSize  = 128 << 20
 	noiseSeed  = 1
-	debianMB   = 2147.0
-	smallMB    = 1074.0
+	debianMB   = 1074.0
 	megabyte   = 1e6
 	packedPart = 0.19 // of a Debian disk, packed
 )
 
-// image is the name in reports: a smaller disk of a kind is told by its size.
+// image is the name in reports: a smaller one of a kind is told by its size.
 func (s source) image() string {
 	if s == noiseDisk || s == noiseQuick {
 		return report.Noise
@@ -44,7 +43,7 @@ func (s source) image() string {
 
 // rawMB is about the disk's size in 10⁶ bytes, for plans.
 func (s source) rawMB() float64 {
-	return []float64{debianMB, smallMB, noiseSize / megabyte, quickSize / megabyte}[s]
+	return []float64{debianMB, 2 * debianMB, noiseSize / megabyte, quickSize / megabyte}[s]
 }
 
 // packedMB is about what of it is sent.
@@ -60,14 +59,14 @@ func (source) onWire(mb float64) float64 { return mb * 1490 / 1408 }
 
 func (s source) make(ctx context.Context, cache string, log io.Writer) (disks.Disk, error) {
 	switch s {
+	case debianLarge:
+		return disks.Debian(ctx, cache, log)
 	case noiseDisk:
 		return disks.Noise(ctx, cache, noiseSize, noiseSeed)
 	case noiseQuick:
 		return disks.Noise(ctx, cache, quickSize, noiseSeed)
-	case debianSmall:
-		return disks.DebianSmall(ctx, cache, log)
 	}
-	return disks.Debian(ctx, cache, log)
+	return disks.DebianSmall(ctx, cache, log)
 }
 
 // ready is an image in all forms that contenders send.
@@ -89,7 +88,7 @@ func prepare(ctx context.Context, s source, work, program string, zstd bool, log
 	if err != nil {
 		return ready{}, err
 	}
-	r := ready{disk: disk, files: files{Gzip: disk.Path, Raw: filepath.Join(work, "disk.img"), SHA256: disk.SHA256}}
+	r := ready{disk: disk, files: files{Gzip: disk.Path, Raw: filepath.Join(work, "disk.img")}}
 	if err := disk.Raw(ctx, r.files.Raw); err != nil {
 		return ready{}, err
 	}
@@ -107,7 +106,7 @@ func prepare(ctx context.Context, s source, work, program string, zstd bool, log
 	r.packedBytes = info.Size()
 	if zstd {
 		r.files.Zstd = r.files.Raw + ".zst"
-		if out, err := exec.CommandContext(ctx, "zstd", "-q", "-f", "-T0", r.files.Raw, "-o", r.files.Zstd).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "zstd", "-q", "-f", "-T0", "-9", r.files.Raw, "-o", r.files.Zstd).CombinedOutput(); err != nil {
 			return ready{}, errors.Join(fmt.Errorf("zstd: %w: %s", err, out), r.remove())
 		}
 	}

@@ -17,13 +17,18 @@ import (
 // lookEvery is how often the programs' sizes are read.
 const lookEvery = 200 * time.Millisecond
 
+// settle is how long the receivers have listened when the sender starts.
+const settle = time.Second
+
 // perform starts the receivers, waits until each has a socket, starts the
 // sender, and waits for all. A failure of one ends the others.
 func perform(ctx context.Context, cancel context.CancelFunc, send *process, receive []*process) (Outcome, error) {
 	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	sent := make(chan struct{})
 	for _, p := range receive {
+		p.until = sent
 		if err := p.start(); err != nil {
 			cancel()
 			return Outcome{}, err
@@ -41,6 +46,11 @@ func perform(ctx context.Context, cancel context.CancelFunc, send *process, rece
 			return Outcome{}, errors.Join(fmt.Errorf("%s opened no socket: %w", p.name, err), p.err)
 		}
 	}
+	// The machines are there before anybody sends, in a room as here.
+	select {
+	case <-time.After(settle):
+	case <-ctx.Done():
+	}
 	if err := send.start(); err != nil {
 		cancel()
 		return Outcome{}, err
@@ -51,6 +61,7 @@ func perform(ctx context.Context, cancel context.CancelFunc, send *process, rece
 	if send.wait(); send.err != nil {
 		cancel()
 	}
+	close(sent)
 	wg.Wait()
 	close(stop)
 	looking.Wait()

@@ -69,33 +69,32 @@ func (t task) turn(repetition int) []string {
 	return append(names[n:], names[:n]...)
 }
 
-// fullPlan is what make bench runs, some forty minutes of it. Rivals run less
-// often where a run takes minutes. Scenarios of one image follow each other.
+// fullPlan is what make bench runs, half an hour of it. Rivals run less
+// often where a run takes a minute and more. Scenarios of one image follow each
+// other.
 func fullPlan() []task {
 	return slices.Concat(debianTasks(), noiseTasks(), wireTasks())
 }
 
+// debianTasks have the smaller disk from eight on: sixteen of the other don't fit
+// into most machines' memory, and rivals take minutes for eight.
 func debianTasks() []task {
 	var plan []task
-	udpcast := map[int]int{1: 5, 4: 3, 8: 2, 16: 1}
-	zstd := map[int]int{1: 5, 4: 5, 8: 3, 16: 2}
-	for _, n := range []int{1, 4, 8, 16} {
+	for _, n := range []struct{ receivers, pxecast, udpcast, zstd int }{{1, 5, 5, 3}, {4, 5, 3, 2}, {8, 5, 3, 1}, {16, 3, 1, 1}} {
 		from := debianDisk
-		if n == 16 {
-			from = debianSmall
+		if n.receivers <= 4 {
+			from = debianLarge
 		}
-		t := task{source: from, receivers: n, entries: []entry{
-			{report.Pxecast, 5}, {report.RawLimit, 5}, {report.Udpcast, udpcast[n]}, {report.UdpcastZstd, zstd[n]}}}
-		if n == 4 {
-			t.entries = append(t.entries, entry{report.Uftp, 1}, entry{report.FirstSend, 2}, entry{report.SmallMemory, 2})
+		t := task{source: from, receivers: n.receivers, entries: []entry{
+			{report.Pxecast, n.pxecast}, {report.RawLimit, 2}, {report.Udpcast, n.udpcast}, {report.UdpcastZstd, n.zstd}}}
+		if n.receivers == 4 {
+			t.entries = append(t.entries, entry{report.Uftp, 1}, entry{report.FirstSend, 1}, entry{report.SmallMemory, 1})
 		}
 		plan = append(plan, t)
-		for _, loss := range []float64{1, 10} {
-			t := task{source: from, receivers: n, loss: loss, entries: []entry{{report.Pxecast, 1}}}
-			if n == 4 {
-				t.entries = append(t.entries, entry{report.UdpcastZstd, 1})
+		if n.receivers == 4 {
+			for _, loss := range []float64{1, 10} {
+				plan = append(plan, task{source: from, receivers: 4, loss: loss, entries: []entry{{report.Pxecast, 1}}})
 			}
-			plan = append(plan, t)
 		}
 	}
 	return plan
@@ -104,11 +103,7 @@ func debianTasks() []task {
 func noiseTasks() []task {
 	var plan []task
 	for _, n := range []int{1, 4, 8, 16} {
-		plan = append(plan, task{source: noiseDisk, receivers: n, entries: []entry{
-			{report.Pxecast, 3}, {report.RawLimit, 3}, {report.Udpcast, 1}, {report.Uftp, 1}}})
-	}
-	for _, loss := range []float64{1, 10} {
-		plan = append(plan, task{source: noiseDisk, receivers: 4, loss: loss, entries: []entry{{report.Pxecast, 1}, {report.Udpcast, 1}}})
+		plan = append(plan, task{source: noiseDisk, receivers: n, entries: []entry{{report.Pxecast, 3}, {report.RawLimit, 1}}})
 	}
 	return plan
 }
@@ -119,16 +114,13 @@ func wireTasks() []task {
 		for _, loss := range []float64{0, 1, 10} {
 			t := task{source: noiseDisk, receivers: n, rate: wireRate, loss: loss, entries: []entry{{report.Pxecast, 1}}}
 			if loss == 0 {
-				t.entries = []entry{{report.Pxecast, 2}, {report.RawLimit, 1}}
+				t.entries[0].repetitions = 2
 			}
-			if n == 8 || n == 24 && loss == 0 {
+			if n > 1 && loss == 0 || n == 8 && loss == 10 {
 				t.entries = append(t.entries, entry{report.Udpcast, 1})
 			}
-			if n == 8 {
+			if n == 8 && loss == 0 {
 				t.entries = append(t.entries, entry{report.Uftp, 1})
-			}
-			if n == 24 && loss == 10 {
-				t.entries = append(t.entries, entry{report.SmallMemory, 1})
 			}
 			plan = append(plan, t)
 		}
@@ -139,7 +131,7 @@ func wireTasks() []task {
 // quickPlan shows the same in less than three minutes.
 func quickPlan() []task {
 	return []task{
-		{source: debianSmall, receivers: 4, entries: []entry{
+		{source: debianDisk, receivers: 4, entries: []entry{
 			{report.Pxecast, 2}, {report.RawLimit, 2}, {report.Udpcast, 1}, {report.UdpcastZstd, 1}}},
 		{source: noiseQuick, receivers: 8, rate: wireRate, entries: []entry{
 			{report.Pxecast, 1}, {report.RawLimit, 1}, {report.Udpcast, 1}, {report.Uftp, 1}}},
@@ -179,21 +171,26 @@ func choose(plan []task, scenario *regexp.Regexp, only string, repetitions int) 
 // seconds is about what a task takes on two cores: to prepare it, to run it, to
 // check the disks.
 func (t task) seconds() float64 {
-	sum := 3.0
+	sum := 2.0
 	for _, e := range t.entries {
 		sum += float64(e.repetitions) * t.each(e.contender)
 	}
 	return sum
 }
 
-// checkRate is how many MB/s of disks are emptied, digested and freed.
-const checkRate = 2000
+// warmRate and checkRate are how many MB/s of disks are filled before a run and
+// compared after it.
+const (
+	warmRate  = 3000
+	checkRate = 3000
+)
 
-// each is what one run of a contender takes, its checks included.
+// each is what one run of a contender takes, its receivers' listening and its
+// checks included.
 func (t task) each(contender string) float64 {
-	seconds := 0.5 + t.transfer(contender)
+	seconds := settle.Seconds() + 0.2 + t.transfer(contender)
 	if contender != report.RawLimit {
-		seconds += float64(t.receivers) * t.source.rawMB() / checkRate
+		seconds += float64(t.receivers) * t.source.rawMB() * (1.0/warmRate + 1.0/checkRate)
 	}
 	return seconds
 }
@@ -202,25 +199,29 @@ func (t task) each(contender string) float64 {
 // is for plans and timeouts, no figure rests on it.
 func (t task) transfer(contender string) float64 {
 	n := float64(t.receivers)
-	lossy := 1 + 2*math.Min(t.loss, 1) + t.loss/20
-	var size, rate, wire float64 // MB that are sent, MB/s, times the wire's minimum
+	raw, packed := t.source.rawMB(), t.source.packedMB()
+	lossy := 1 + 0.8*math.Min(t.loss, 1) + t.loss/20
+	var size, seconds, wire float64 // MB that are sent, seconds if the CPU binds, times the wire's minimum
 	switch contender {
 	case report.Udpcast:
-		size, rate, wire = t.source.rawMB(), 100/(1+0.37*n), 1.4+n/24
+		size, seconds, wire = raw, raw*(1+1.83*n)/455, 1.4+n/60
 	case report.UdpcastZstd:
-		size, rate, wire = t.source.packedMB(), 100/(1+0.37*n), 1.4+n/24
+		size, seconds, wire = packed, raw*(1+0.67*n)/735, 1.4+n/60
 	case report.Uftp:
-		size, rate, wire = t.source.rawMB(), 65/(1+0.24*n), 1.7
+		size, seconds, wire = raw, raw*(1+0.24*n)/80, 1.55
 	case report.RawLimit:
-		size, rate, wire = t.source.packedMB(), 4500/(1+0.5*n), 1.05
+		size, seconds, wire = packed, packed*(1+0.5*n)/4500, 1.05
 	default:
-		size, rate, wire = t.source.packedMB(), 700/(1+0.9*n), 1.1
+		size, seconds, wire = packed, packed*(1+2.5*n)/1000, 1.06
+		if t.source.image() == report.Noise { // less than half of the work for a byte sent
+			seconds = packed * (1 + 0.9*n) / 700
+		}
 	}
 	if contender == report.FirstSend {
-		return 12 + size/rate
+		return 7 + seconds
 	}
 	if t.rate > 0 {
-		return 0.5 + max(t.source.onWire(size)*8/t.rate*wire*(1+t.loss/50), size/rate)
+		return 0.5 + max(t.source.onWire(size)*8/t.rate*wire/1.06*(1+t.loss/70), seconds)
 	}
-	return 0.5 + size/rate*lossy
+	return 0.2 + seconds*lossy
 }

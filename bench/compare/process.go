@@ -22,7 +22,8 @@ type process struct {
 	name           string
 	cmd            *exec.Cmd
 	out, errors    bytes.Buffer
-	done           *marker // of a program that doesn't end by itself
+	done           *marker         // of a program that doesn't end by itself
+	until          <-chan struct{} // not to be ended before this is closed; nil is at once
 	started, ended time.Time
 	peak           int64 // largest resident size seen, bytes
 	err            error
@@ -47,7 +48,7 @@ func (p *process) start() error {
 }
 
 // wait waits for the program's end. One with a marker is ended when it has
-// printed that, and its time is until then.
+// printed that and until is closed; its time is until it printed that.
 func (p *process) wait() {
 	var asked sync.WaitGroup
 	exited := make(chan struct{})
@@ -55,9 +56,17 @@ func (p *process) wait() {
 		asked.Go(func() {
 			select {
 			case <-p.done.seen:
-				p.cmd.Process.Signal(syscall.SIGTERM)
 			case <-exited:
+				return
 			}
+			if p.until != nil {
+				select {
+				case <-p.until:
+				case <-exited:
+					return
+				}
+			}
+			p.cmd.Process.Signal(syscall.SIGTERM)
 		})
 	}
 	err := p.cmd.Wait()
@@ -91,6 +100,11 @@ func finished(p *process) error {
 func (p *process) look() {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
+		return
+	}
+	// Once the program has been waited for, the number may be another's. It was
+	// still the program's own if it is now.
+	if p.cmd.Process.Signal(syscall.Signal(0)) != nil {
 		return
 	}
 	_, rest, found := strings.Cut(string(b), "VmHWM:")

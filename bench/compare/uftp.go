@@ -17,7 +17,10 @@ import (
 // starts from is that of a LAN.
 //
 // Its receiver is a daemon: it ends, for us, when its status file says that it
-// has the file.
+// has the file. It lives on until the sender has ended: the status comes before
+// the session's end, and a daemon that is ended inside a session removes the file.
+// Its -t and -T, which write elsewhere and move the file, are not used: it
+// truncates the target and writes it in place.
 type uftp struct{}
 
 // uftpRate is the part of the wire that -R is told, which counts no Ethernet

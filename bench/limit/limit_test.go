@@ -95,6 +95,12 @@ func TestDatagramsAreThoseOfASession(t *testing.T) {
 	}
 }
 
+func TestTrainsAreAsLongAsASessions(t *testing.T) {
+	if n := trainLength(protocol.DataHeaderSize + protocol.DefaultSymbolSize); n != 43 {
+		t.Errorf("%d datagrams in a train, want 43", n)
+	}
+}
+
 func TestADamagedImageIsNoMeasure(t *testing.T) {
 	p := tiny(t)
 	f, err := os.OpenFile(p.Name(), os.O_RDWR, 0)

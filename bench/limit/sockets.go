@@ -26,7 +26,13 @@ const (
 
 	// batchMessages is how many messages a receiver reads at once, as many as a
 	// session's.
-	batchMessages = 16
+	batchMessages = 4
+
+	// trainWire is the most that a train takes on the wire, as a session's, with
+	// what each datagram gets there beside its payload, IP and UDP headers, framing
+	// and gap: 43 datagrams of the usual size.
+	trainWire    = 64 << 10
+	wireOverhead = 28 + 38
 
 	// leastBytes is how much is sent at least, in a measurement.
 	leastBytes = 256 << 20
@@ -93,8 +99,8 @@ type row struct {
 	bytes     int64
 }
 
-// windows lays out the image's datagrams as a session does: trains end with
-// their block. The data is that of one buffer over and over, which is where a
+// windows lays out the image's datagrams as a session does: trains are as long
+// as a session's and end with their block. The data is that of one buffer over and over, which is where a
 // session has its block.
 func windows(m *image.Manifest) []row {
 	var (
@@ -105,7 +111,7 @@ func windows(m *image.Manifest) []row {
 	)
 	for i := range m.DataBlocks() {
 		layout := protocol.LayoutOf(m.FrameLen(i), protocol.DefaultSymbolSize)
-		most := mcast.TrainLimit(protocol.DataHeaderSize + layout.Size)
+		most := trainLength(protocol.DataHeaderSize + layout.Size)
 		for first := 0; first < layout.K; first += most {
 			var t mcast.Train
 			for e := first; e < min(first+most, layout.K); e++ {
@@ -123,6 +129,11 @@ func windows(m *image.Manifest) []row {
 		}
 	}
 	return rows
+}
+
+// trainLength is how many datagrams of size bytes a session puts in a train.
+func trainLength(size int) int {
+	return max(1, min(mcast.TrainLimit(size), trainWire/(size+wireOverhead)))
 }
 
 // room is one sender and its receivers, which take turns: the sender sends a

@@ -21,6 +21,9 @@ const (
 	// greeting is how often the sender asks for a count when none comes by
 	// itself: while receivers are missing, and for the last bytes.
 	greeting = 10 * time.Millisecond
+	// trainsPerWrite is how many trains go out in one system call, as many as a
+	// session's.
+	trainsPerWrite = 4
 )
 
 // send sends bytes of symbols, cut as pxecast cuts them, to so many receivers.
@@ -39,9 +42,18 @@ func send(ctx context.Context, network mcast.Network, symbol int, bytes int64, r
 	g.Go(func() error { return s.listen(ctx) })
 	g.Go(func() error {
 		defer cancel() // ends listen
-		return s.run(ctx, newTrain(int(size), symbol))
+		return s.run(ctx, newTrains(int(size), symbol))
 	})
 	return g.Wait()
+}
+
+// newTrains lays out what one system call sends.
+func newTrains(size, symbol int) []mcast.Train {
+	trains := make([]mcast.Train, trainsPerWrite)
+	for i := range trains {
+		trains[i] = newTrain(size, symbol)
+	}
+	return trains
 }
 
 // newTrain lays out a train as large as one fits, header and symbol of each
@@ -73,13 +85,13 @@ type count struct {
 }
 
 // run sends as the counts allow.
-func (s *sender) run(ctx context.Context, train mcast.Train) error {
+func (s *sender) run(ctx context.Context, trains []mcast.Train) error {
 	ask := time.NewTicker(greeting)
 	defer ask.Stop()
 	news := time.Now()
 	for s.window.least() < s.total {
 		if least := s.window.least(); least >= 0 && s.left > 0 && s.sent-least < window {
-			if err := s.write(train); err != nil {
+			if err := s.write(trains); err != nil {
 				return err
 			}
 			select {
@@ -115,12 +127,18 @@ func (s *sender) tell(kind byte, n int64) error {
 	return s.conn.WriteTo(d[:], group)
 }
 
-func (s *sender) write(train mcast.Train) error {
-	n := min(s.left, int64(train.Len()))
-	s.left -= n
-	s.sent += n * s.size
-	train.Parts = train.Parts[:n*mcast.PartsPer]
-	return s.conn.WriteTrains(group, []mcast.Train{train})
+func (s *sender) write(trains []mcast.Train) error {
+	for i := range trains {
+		n := min(s.left, int64(trains[i].Len()))
+		s.left -= n
+		s.sent += n * s.size
+		trains[i].Parts = trains[i].Parts[:n*mcast.PartsPer]
+		if s.left == 0 {
+			trains = trains[:i+1]
+			break
+		}
+	}
+	return s.conn.WriteTrains(group, trains)
 }
 
 // listen reads the receivers' counts until the socket is closed.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
 // Verdict is what became of a goal.
@@ -145,10 +144,18 @@ func receivers(n int) string {
 
 func (r *Report) ratioGoal(n int, rival string, want float64) Goal {
 	what := fmt.Sprintf("CPU-bound, debian, %s: speed ÷ %s's", receivers(n), rival)
-	return r.judge(cpuBound(Debian, n), func(s Scenario) (float64, bool) {
+	fewest := 0
+	g := r.judge(cpuBound(Debian, n), func(s Scenario) (float64, bool) {
 		v := r.ratios(s, rival)
+		if fewest == 0 || len(v) > 0 && len(v) < fewest {
+			fewest = len(v)
+		}
 		return spreadOf(v).median, len(v) > 0
 	}, func(v float64) Goal { return least(what, v, want, "") }, lower)
+	if fewest == 1 {
+		g.Got += " (1 run)"
+	}
+	return g
 }
 
 func (r *Report) limitGoal(image string, n int, want float64) Goal {
@@ -163,17 +170,18 @@ func (r *Report) limitGoal(image string, n int, want float64) Goal {
 	}, func(v float64) Goal { return least(what, v, want, " %") }, lower)
 }
 
-// time is a scenario's time ÷ the wire's minimum, median over repetitions.
+// time is a scenario's time ÷ the wire's minimum, median over repetitions. A
+// small image has none that counts.
 func (r *Report) time(s Scenario) (float64, bool) {
 	f := r.figures(s, Pxecast)
-	return f.time.median, f.time.median > 0
+	return f.time.median, f.time.median > 0 && s.RawBytes >= leastWire
 }
 
 func (r *Report) wireGoals() []Goal {
 	var goals []Goal
 	for _, n := range []int{1, 8, 24} {
 		what := fmt.Sprintf("wire-bound, noise, %s: time ÷ the wire's minimum", receivers(n))
-		goals = append(goals, r.judge(wireBound(n, 0), r.time, func(v float64) Goal { return r.sized(most(what, v, 1.08, "")) }, higher))
+		goals = append(goals, r.sized(r.judge(wireBound(n, 0), r.time, func(v float64) Goal { return most(what, v, 1.08, "") }, higher)))
 	}
 	flat := func(v float64) Goal {
 		return most("wire-bound, noise: time, 24 receivers more than 1", v*100, 3, " %")
@@ -181,7 +189,7 @@ func (r *Report) wireGoals() []Goal {
 	goals = append(goals, r.growth(0, 1, 24, func(f figures) float64 { return f.time.median }, flat))
 	for _, l := range []struct{ percent, want float64 }{{1, 1.12}, {10, 1.30}} {
 		what := fmt.Sprintf("wire-bound, noise, %g %% loss: time ÷ the wire's minimum", l.percent)
-		goals = append(goals, r.judge(wireBound(0, l.percent), r.time, func(v float64) Goal { return r.sized(most(what, v, l.want, "")) }, higher))
+		goals = append(goals, r.sized(r.judge(wireBound(0, l.percent), r.time, func(v float64) Goal { return most(what, v, l.want, "") }, higher)))
 	}
 	return goals
 }
@@ -190,10 +198,11 @@ func (r *Report) wireGoals() []Goal {
 // smaller one the start weighs more.
 const leastWire = 512e6
 
+// sized says so where a goal was not measured because the image was smaller.
 func (r *Report) sized(g Goal) Goal {
 	small := r.scenarios(func(s Scenario) bool { return wireBound(0, s.LossPercent)(s) && s.RawBytes < leastWire })
-	if len(small) > 0 {
-		g.Got += fmt.Sprintf(", disk of %.0f MB", float64(small[0].RawBytes)/1e6)
+	if g.Verdict == NotMeasured && len(small) > 0 {
+		g.Got = fmt.Sprintf("disk of %.0f MB, not at least %.0f", float64(small[0].RawBytes)/1e6, leastWire/1e6)
 	}
 	return g
 }
@@ -202,14 +211,14 @@ func (r *Report) sized(g Goal) Goal {
 // wire-bound: 0.03 is 3 % more.
 func (r *Report) growth(loss float64, few, many int, figure func(figures) float64, goal func(float64) Goal) Goal {
 	base := r.scenarios(wireBound(few, loss))
-	return r.judge(wireBound(many, loss), func(s Scenario) (float64, bool) {
+	return r.sized(r.judge(wireBound(many, loss), func(s Scenario) (float64, bool) {
 		i := slices.IndexFunc(base, func(b Scenario) bool { return b.RateMbit == s.RateMbit && b.RawBytes == s.RawBytes })
-		if i < 0 {
+		if i < 0 || s.RawBytes < leastWire {
 			return 0, false
 		}
 		a, b := figure(r.figures(base[i], Pxecast)), figure(r.figures(s, Pxecast))
 		return b/a - 1, a > 0 && b > 0
-	}, goal, higher)
+	}, goal, higher))
 }
 
 func (r *Report) receiverGoals() []Goal {
@@ -255,26 +264,30 @@ func (r *Report) senderGoals() []Goal {
 	return []Goal{user, grown}
 }
 
-// steadyRuns is how many repetitions the last goal is about.
-const steadyRuns = 5
+// steadyRuns is how many repetitions of both the last goal needs at least.
+const steadyRuns = 3
 
 // steadyGoal is about how far the ratios of the repetitions lie apart.
 func (r *Report) steadyGoal() Goal {
-	fewest := 0
+	var runs []int
 	g := r.judge(cpuBound(Debian, 0), func(s Scenario) (float64, bool) {
 		v := r.ratios(s, Udpcast)
-		if len(v) < 2 {
+		if len(v) < steadyRuns {
 			return 0, false
 		}
-		if fewest == 0 || len(v) < fewest {
-			fewest = len(v)
-		}
+		runs = append(runs, len(v))
 		return spreadOf(v).relative() * 100, true
 	}, func(v float64) Goal {
 		return most("CPU-bound, debian: ratios to udpcast's speed lie apart by", v, 15, " %")
 	}, higher)
-	if fewest > 0 && fewest < steadyRuns && !strings.Contains(g.Got, "finish") {
-		g.Got += fmt.Sprintf(", of %d runs", fewest)
+	switch {
+	case g.Verdict == NotMeasured:
+		g.Got = fmt.Sprintf("fewer than %d runs of both", steadyRuns)
+	case len(runs) == 0:
+	case slices.Min(runs) == slices.Max(runs):
+		g.Got += fmt.Sprintf(", %d runs", runs[0])
+	default:
+		g.Got += fmt.Sprintf(", %d–%d runs", slices.Min(runs), slices.Max(runs))
 	}
 	return g
 }

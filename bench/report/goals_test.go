@@ -136,15 +136,30 @@ func TestARivalThatFailsIsNotBeaten(t *testing.T) {
 
 func TestGoalsSayWhatTheyRestOn(t *testing.T) {
 	few := verdicts(3, nil)["CPU-bound, debian: ratios to udpcast's speed lie apart by"]
-	if !strings.HasSuffix(few.Got, ", of 3 runs") {
+	if !strings.HasSuffix(few.Got, ", 3 runs") {
 		t.Errorf("steady: %q", few.Got)
+	}
+	if two := verdicts(2, nil)["CPU-bound, debian: ratios to udpcast's speed lie apart by"]; two.Verdict != NotMeasured {
+		t.Errorf("steady in two runs: %s (%s)", two.Verdict, two.Got)
+	}
+	const sixteen = "CPU-bound, debian, 16 receivers: speed ÷ udpcast's"
+	once := verdicts(3, func(_ *Report, res *Result) {
+		if res.Contender == Udpcast && res.Repetition > 0 {
+			res.Error = "not run"
+		}
+	})[sixteen]
+	if !strings.HasSuffix(once.Got, " (1 run)") {
+		t.Errorf("one run of the rival: %q", once.Got)
+	}
+	if more := verdicts(3, nil)[sixteen]; strings.Contains(more.Got, "run") {
+		t.Errorf("three runs of the rival: %q", more.Got)
 	}
 	small := verdicts(3, func(_ *Report, res *Result) {
 		if res.Scenario.RateMbit > 0 {
 			res.Scenario.RawBytes, res.Scenario.PackedBytes = 100e6, 100e6
 		}
 	})["wire-bound, noise, 8 receivers: time ÷ the wire's minimum"]
-	if !strings.Contains(small.Got, "disk of 100 MB") {
+	if small.Verdict != NotMeasured || !strings.Contains(small.Got, "disk of 100 MB") {
 		t.Errorf("a small image on the wire: %q", small.Got)
 	}
 }

@@ -11,7 +11,7 @@ const (
 	FirstSend   = "pxecast, first send" // packing counted
 	SmallMemory = "pxecast, 64M"        // receivers with --memory 64M
 	Udpcast     = "udpcast"             // the raw image
-	UdpcastZstd = "udpcast+zstd"        // through pipes with zstd at both ends
+	UdpcastZstd = "udpcast+zstd"        // compressed beforehand, a pipe with zstd at each receiver
 	Uftp        = "uftp"
 	RawLimit    = "raw limit" // our sockets and datagrams, no work done on the data
 )

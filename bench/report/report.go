@@ -2,7 +2,10 @@
 // form that is kept as JSON, printed as tables and drawn as charts.
 package report
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Report is what a results file holds.
 type Report struct {
@@ -87,6 +90,17 @@ type Limit struct {
 	// machine was busy during the network stages beyond what was billed to them:
 	// how much the sum leaves out, if the machine did nothing else.
 	Unbilled float64 `json:"unbilled_seconds_per_gb"`
+}
+
+// KeepLimit takes in a limit. Of two for the same image and number of receivers
+// it keeps the higher.
+func (r *Report) KeepLimit(l Limit) {
+	i := slices.IndexFunc(r.Limits, func(o Limit) bool { return o.Image == l.Image && o.Receivers == l.Receivers })
+	if i < 0 {
+		r.Limits = append(r.Limits, l)
+	} else if l.MBPerS > r.Limits[i].MBPerS {
+		r.Limits[i] = l
+	}
 }
 
 // The stages of a limit, in the order that data takes.

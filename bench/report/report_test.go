@@ -110,6 +110,17 @@ func TestRatiosAreOfTheSameRepetition(t *testing.T) {
 	}
 }
 
+func TestTheHigherLimitIsKept(t *testing.T) {
+	var r Report
+	for _, l := range []Limit{{Image: Noise, Receivers: 4, MBPerS: 90}, {Image: Noise, Receivers: 8, MBPerS: 50},
+		{Image: Noise, Receivers: 4, MBPerS: 100}, {Image: Noise, Receivers: 8, MBPerS: 40}} {
+		r.KeepLimit(l)
+	}
+	if len(r.Limits) != 2 || r.Limits[0].MBPerS != 100 || r.Limits[1].MBPerS != 50 {
+		t.Errorf("kept %v", r.Limits)
+	}
+}
+
 func TestTablesFitATerminal(t *testing.T) {
 	r := madeUp(3)
 	r.Results[0].Commands = []string{strings.Repeat("/a/long/path --option value ", 20)}
