@@ -48,7 +48,8 @@ func (r *race) run(ctx context.Context) error {
 		if err := r.task(ctx, i); err != nil {
 			return err
 		}
-		last := i+1 == len(r.plan) || !slices.ContainsFunc(r.plan[i+1:], func(n task) bool { return n.source == t.source && n.rate == 0 })
+		// The second time is after the last scenario that is held against it.
+		last := t.rate == 0 && !slices.ContainsFunc(r.plan[i+1:], func(n task) bool { return n.source == t.source && n.rate == 0 })
 		if last && r.limited[t.source] && r.image != nil && r.source == t.source {
 			if err := r.limit(ctx, t.source); err != nil {
 				return err
