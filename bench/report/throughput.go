@@ -16,6 +16,9 @@ func count(n int) string { return strconv.Itoa(n) }
 // where only the CPU binds.
 func (r *Report) throughput(image string) (chart, bool) {
 	all := r.scenarios(cpuBound(image, 0))
+	// More receivers may have had a smaller disk: one line all the same, because
+	// it is a rate.
+	slices.SortStableFunc(all, func(a, b Scenario) int { return a.Receivers - b.Receivers })
 	p := panel{log: true, margin: 128}
 	for _, s := range all {
 		if !slices.Contains(p.xs, s.Receivers) {
@@ -43,7 +46,7 @@ func (r *Report) throughput(image string) (chart, bool) {
 	return chart{
 		name:     "throughput-" + image,
 		title:    "MB/s of disk restored at each client, nothing but the CPU in the way",
-		subtitle: fmt.Sprintf("%s; no loss; all share %d cores; median, least and most of all clients and repetitions; log scale", describe(all[0]), r.Machine.Cores),
+		subtitle: fmt.Sprintf("%s; no loss; all share %d cores; median, least and most of all clients and repetitions; log scale", describe(all...), r.Machine.Cores),
 		draw:     p.draw,
 	}, true
 }
@@ -56,13 +59,18 @@ func whole(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-func describe(s Scenario) string {
+// describe tells what was sent in scenarios of one image.
+func describe(all ...Scenario) string {
+	s := all[0]
 	what := "image " + s.Image
 	switch s.Image {
 	case Debian:
 		what = "a Debian disk"
 	case Noise:
 		what = "incompressible noise"
+	}
+	if last := all[len(all)-1]; last.RawBytes != s.RawBytes {
+		return fmt.Sprintf("%s: %.2f GB, with %d receivers %.2f GB", what, gb(s.RawBytes), last.Receivers, gb(last.RawBytes))
 	}
 	return fmt.Sprintf("%s: %.2f GB, packed %.2f GB", what, gb(s.RawBytes), gb(s.PackedBytes))
 }
