@@ -69,8 +69,8 @@ func describe(all ...Scenario) string {
 	case Noise:
 		what = "incompressible noise"
 	}
-	if last := all[len(all)-1]; last.RawBytes != s.RawBytes {
-		return fmt.Sprintf("%s: %.2f GB, with %d receivers %.2f GB", what, gb(s.RawBytes), last.Receivers, gb(last.RawBytes))
+	if i := slices.IndexFunc(all, func(o Scenario) bool { return o.RawBytes != s.RawBytes }); i > 0 {
+		return fmt.Sprintf("%s: %.2f GB, from %d receivers on %.2f GB", what, gb(s.RawBytes), all[i].Receivers, gb(all[i].RawBytes))
 	}
 	return fmt.Sprintf("%s: %.2f GB, packed %.2f GB", what, gb(s.RawBytes), gb(s.PackedBytes))
 }
