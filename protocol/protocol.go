@@ -101,10 +101,19 @@ func ParseHeader(d []byte) (Header, error) {
 	if d[10] != Version {
 		return Header{}, ErrVersion
 	}
-	if binary.BigEndian.Uint64(d) != xxhash.Sum64(d[8:]) {
+	if binary.BigEndian.Uint64(d) != Checksum(d) {
 		return Header{}, ErrChecksum
 	}
 	return Header{Type: Type(d[11]), Session: SessionID(binary.BigEndian.Uint64(d[12:]))}, nil
+}
+
+// Checksum returns what the first eight bytes of a datagram, at least HeaderSize
+// long, should say.
+func Checksum(d []byte) uint64 {
+	if Type(d[11]) == TypeData && len(d) >= DataHeaderSize {
+		return xxhash.Sum64(d[8:DataHeaderSize]) + xxhash.Sum64(d[DataHeaderSize:])
+	}
+	return xxhash.Sum64(d[8:])
 }
 
 // expect is ParseHeader for a parser that takes one type only.
@@ -127,6 +136,6 @@ func begin(b []byte, t Type, s SessionID) []byte {
 
 // seal writes the checksum of the datagram that starts at b[start].
 func seal(b []byte, start int) []byte {
-	binary.BigEndian.PutUint64(b[start:], xxhash.Sum64(b[start+8:]))
+	binary.BigEndian.PutUint64(b[start:], Checksum(b[start:]))
 	return b
 }

@@ -33,7 +33,7 @@ const mostSessions = 256
 // Discover calls each for every fresh announcement on the network until ctx
 // ends, and then returns nil. A replayed or forged one is never shown.
 func Discover(ctx context.Context, network mcast.Network, each func(Heard)) error {
-	r, err := network.Listen(protocol.Discovery, netip.Addr{})
+	r, err := network.Listen(protocol.Discovery, netip.Addr{}, 0)
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 		cfg.Status = func(Status) {}
 	}
 	cfg.Name = protocol.Text(cfg.Name, protocol.MaxName)
-	data, err := cfg.Network.Listen(h.Data, h.Report.Addr())
+	data, err := cfg.Network.Listen(h.Data, h.Report.Addr(), lookEach)
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,6 @@ import (
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // tap is a Conn that keeps what is written to it and hears nothing.
@@ -68,7 +66,7 @@ func seal(d []byte) []byte {
 	if len(d) >= protocol.HeaderSize {
 		copy(d[8:], []byte{'P', 'X', protocol.Version})
 		binary.BigEndian.PutUint64(d[12:], 7)
-		binary.BigEndian.PutUint64(d, xxhash.Sum64(d[8:]))
+		binary.BigEndian.PutUint64(d, protocol.Checksum(d))
 	}
 	return d
 }

@@ -48,7 +48,7 @@ const (
 // treat it as they treat groups that nobody wants.
 func newBench(n mcast.Network, data netip.AddrPort) *bench {
 	b := &bench{probed: protocol.ProbeGroup(data), tallies: map[protocol.Number]*tally{}}
-	if r, err := n.Listen(b.probed, n.Addr()); err == nil {
+	if r, err := n.Listen(b.probed, n.Addr(), 0); err == nil {
 		b.joined = r
 	}
 	return b

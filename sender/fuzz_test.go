@@ -13,8 +13,6 @@ import (
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // FuzzReports: whatever admitted receivers report, in whatever order, nothing
@@ -163,7 +161,7 @@ func FuzzControl(f *testing.F) {
 			}
 			copy(d[8:], []byte{'P', 'X', protocol.Version})
 			binary.BigEndian.PutUint64(d[12:], 7)
-			binary.BigEndian.PutUint64(d, xxhash.Sum64(d[8:]))
+			binary.BigEndian.PutUint64(d, protocol.Checksum(d))
 		}
 		s.control.datagram(d, here)
 		if joins, reports := len(s.control.joins), len(s.control.reports); !known && joins+reports > 0 && !lucky(d, s.control.cookie(here)) {

@@ -159,7 +159,7 @@ func newRoom(l *lab.Lab, rows []row) (*room, error) {
 				r.sender, err = n.Open()
 				return err
 			}
-			reader, err := n.Listen(group, l.Host(0).Addr())
+			reader, err := n.Listen(group, l.Host(0).Addr(), 0)
 			if err == nil {
 				r.readers = append(r.readers, reader)
 			}

@@ -24,7 +24,7 @@ func receive(ctx context.Context, network mcast.Network) error {
 		return err
 	}
 	defer conn.Close()
-	room, err := network.Listen(group, netip.Addr{})
+	room, err := network.Listen(group, netip.Addr{}, 0)
 	if err != nil {
 		return err
 	}

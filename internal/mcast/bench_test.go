@@ -36,7 +36,7 @@ func benchmarkRoom(b *testing.B, receivers int, opts mcast.Options) {
 	counts := make([]int, receivers)
 	var all []mcast.Reader
 	for i := range receivers {
-		r, err := l.networks[i+1].Listen(group, anySource)
+		r, err := l.networks[i+1].Listen(group, anySource, 0)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -71,6 +71,27 @@ func TestConformanceLoopback(t *testing.T) {
 	}
 }
 
+// TestConformanceGathering: a reader that looks into its socket hears what one
+// that is woken hears.
+func TestConformanceGathering(t *testing.T) {
+	for _, c := range conformance {
+		t.Run(c.name, func(t *testing.T) {
+			var hosts world
+			for i := range hosts {
+				hosts[i] = gathering{mcast.LoopbackHost(t, i, mcast.Options{})}
+			}
+			c.run(t, hosts)
+		})
+	}
+}
+
+// gathering is a Network whose listeners let datagrams gather.
+type gathering struct{ mcast.Network }
+
+func (g gathering) Listen(group netip.AddrPort, source netip.Addr, _ time.Duration) (mcast.Reader, error) {
+	return g.Network.Listen(group, source, time.Millisecond)
+}
+
 func TestConformanceNamespaces(t *testing.T) {
 	for _, opts := range []mcast.Options{{}, {NoGSO: true}} {
 		l := newLab(t, 3, opts)

@@ -21,7 +21,7 @@ const (
 
 func listen(t *testing.T, n mcast.Network, g netip.AddrPort, source netip.Addr) mcast.Reader {
 	t.Helper()
-	r, err := n.Listen(g, source)
+	r, err := n.Listen(g, source, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,9 +137,9 @@ type placed struct {
 	ns *os.File
 }
 
-func (p *placed) Listen(group netip.AddrPort, source netip.Addr) (r mcast.Reader, err error) {
+func (p *placed) Listen(group netip.AddrPort, source netip.Addr, gather time.Duration) (r mcast.Reader, err error) {
 	err = in(p.tb, p.ns, func() (err error) {
-		r, err = p.Network.Listen(group, source)
+		r, err = p.Network.Listen(group, source, gather)
 		return err
 	})
 	return r, err

@@ -19,6 +19,7 @@ type reader struct {
 	pc         *net.UDPConn
 	raw        syscall.RawConn
 	bufferSize int
+	gathers    bool          // nothing there is an answer, see gatherer
 	truncated  atomic.Uint64 // datagrams
 	messages   atomic.Uint64 // read
 	datagrams  atomic.Uint64 // in them
@@ -55,10 +56,7 @@ func newReader(pc *net.UDPConn) (*reader, error) {
 
 // Read implements Reader.
 func (r *reader) Read(b *Batch, deadline time.Time) error {
-	b.Reset()
-	if b.buffers == nil {
-		b.buffers = newBuffers(b.limit, bufferBytes)
-	}
+	r.prepare(b)
 	if !deadline.Equal(r.deadline) {
 		if err := r.pc.SetReadDeadline(deadline); err != nil {
 			return readError(err)
@@ -66,7 +64,6 @@ func (r *reader) Read(b *Batch, deadline time.Time) error {
 		r.deadline = deadline
 	}
 	for b.Len() == 0 { // all of a batch may have been truncated
-		r.into = b.buffers
 		if err := r.raw.Read(r.recv); err != nil {
 			return readError(err)
 		}
@@ -78,6 +75,15 @@ func (r *reader) Read(b *Batch, deadline time.Time) error {
 	return nil
 }
 
+// prepare empties b, which the next receive is to fill.
+func (r *reader) prepare(b *Batch) {
+	b.Reset()
+	if b.buffers == nil {
+		b.buffers = newBuffers(b.limit, bufferBytes)
+	}
+	r.into = b.buffers
+}
+
 // receive reports false to be called again once the socket is readable.
 func (r *reader) receive(fd uintptr) bool {
 	for {
@@ -85,14 +91,15 @@ func (r *reader) receive(fd uintptr) bool {
 		switch r.errno {
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return false
+			return r.gathers
 		default:
 			return true
 		}
 	}
 }
 
-func (r *reader) deliver(b *Batch) {
+// deliver appends to b what was received, and returns its bytes.
+func (r *reader) deliver(b *Batch) (bytes int) {
 	for i := range r.got {
 		m, truncated := b.buffers.message(i)
 		if truncated > 0 {
@@ -100,9 +107,11 @@ func (r *reader) deliver(b *Batch) {
 			continue
 		}
 		b.Append(m.data, m.size, m.from)
+		bytes += len(m.data)
 	}
 	r.messages.Add(uint64(len(b.messages)))
 	r.datagrams.Add(uint64(b.Len()))
+	return bytes
 }
 
 // Overflow implements Reader. It asks for the socket's own count instead of

@@ -29,18 +29,18 @@ const (
 // Listen implements Network. The socket is bound to the group's address: bound
 // to all addresses (as package net does for a group) it would get every group
 // that any process of this machine has joined.
-func (d *device) Listen(group netip.AddrPort, source netip.Addr) (Reader, error) {
+func (d *device) Listen(group netip.AddrPort, source netip.Addr, gather time.Duration) (Reader, error) {
 	if !group.Addr().Is4() || !group.Addr().IsMulticast() || group.Port() == 0 {
 		return nil, fmt.Errorf("listen to %s: not an IPv4 multicast group and port", group)
 	}
-	r, err := d.listen(group, source)
+	r, err := d.listen(group, source, gather)
 	if err != nil {
 		return nil, fmt.Errorf("listen to %s on %s: %w", group, d.Name(), err)
 	}
 	return r, nil
 }
 
-func (d *device) listen(group netip.AddrPort, source netip.Addr) (*reader, error) {
+func (d *device) listen(group netip.AddrPort, source netip.Addr, longest time.Duration) (Reader, error) {
 	pc, err := bind(group, func(fd int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 			return os.NewSyscallError("SO_REUSEADDR", err)
@@ -60,6 +60,9 @@ func (d *device) listen(group netip.AddrPort, source netip.Addr) (*reader, error
 	if err != nil {
 		pc.Close()
 		return nil, err
+	}
+	if longest > 0 {
+		return gather(pc, r, longest)
 	}
 	return r, nil
 }

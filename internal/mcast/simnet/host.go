@@ -151,8 +151,8 @@ func (h *Host) MTU() int { return h.net.opts.MTU }
 // LinkRate implements mcast.Network: the rate of the link from the host.
 func (h *Host) LinkRate() int64 { return h.Out().Rate }
 
-// Listen implements mcast.Network.
-func (h *Host) Listen(group netip.AddrPort, source netip.Addr) (mcast.Reader, error) {
+// Listen implements mcast.Network. Nothing gathers: a wake costs nothing here.
+func (h *Host) Listen(group netip.AddrPort, source netip.Addr, _ time.Duration) (mcast.Reader, error) {
 	if !group.Addr().Is4() || !group.Addr().IsMulticast() || group.Port() == 0 {
 		return nil, fmt.Errorf("listen to %s: not an IPv4 multicast group and port", group)
 	}

@@ -52,7 +52,7 @@ func simulate(t *testing.T, seed uint64, opts simnet.Options, f func(t *testing.
 
 func listen(t *testing.T, h *simnet.Host) mcast.Reader {
 	t.Helper()
-	r, err := h.Listen(group, netip.Addr{})
+	r, err := h.Listen(group, netip.Addr{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,122 @@
+package mcast
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// gatherBytes is what may gather while a reader rests: more is read no
+	// cheaper, and grows cold.
+	gatherBytes = 512 << 10
+
+	// gatherLeast keeps a reader that falls behind from spinning.
+	gatherLeast = 500 * time.Microsecond
+
+	// rateDecay is by how much a rate is forgotten with each rest: a sender that
+	// waited for our report must not find us resting the longer for it.
+	rateDecay = 0.875
+)
+
+// gatherer reads a socket that the runtime's poller does not know: that would
+// be woken for every train, whether anybody waits for it or not. It looks into
+// the socket instead, and rests for a while when it has emptied it. At 25 MB/s
+// that takes 40 % less processor time, of a core's 11 %, and from a socket that
+// is always full it takes nothing more.
+type gatherer struct {
+	*reader
+	file    *os.File
+	longest time.Duration
+	drained bool
+	took    int // bytes since the last rest
+	rested  time.Time
+	rate    float64 // bytes a second, of late
+}
+
+// gather takes a socket out of the poller. pc is closed in any case.
+func gather(pc *net.UDPConn, r *reader, longest time.Duration) (*gatherer, error) {
+	defer pc.Close()
+	r.gathers = true
+	g := &gatherer{reader: r, longest: longest, drained: true, rested: time.Now()}
+	err := control(r.raw, func(fd int) error {
+		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return os.NewSyscallError("F_DUPFD_CLOEXEC", err)
+		}
+		// A File made of a blocking descriptor stays out of the poller. The
+		// mode does not matter: no read of ours waits.
+		if err := unix.SetNonblock(own, false); err != nil {
+			unix.Close(own)
+			return os.NewSyscallError("F_SETFL", err)
+		}
+		g.file = os.NewFile(uintptr(own), "udp")
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.raw, err = g.file.SyscallConn()
+	if err != nil {
+		g.file.Close()
+		return nil, err
+	}
+	return g, nil
+}
+
+// Read implements Reader.
+func (g *gatherer) Read(b *Batch, deadline time.Time) error {
+	g.prepare(b)
+	if !deadline.IsZero() && !time.Now().Before(deadline) {
+		return os.ErrDeadlineExceeded
+	}
+	for {
+		if g.drained {
+			g.rest()
+		}
+		if g.raw.Read(g.recv) != nil {
+			return net.ErrClosed // nothing else ends it: no poller, no deadline
+		}
+		switch g.errno {
+		case 0:
+			g.drained = g.got < len(b.buffers.headers)
+			if g.took += g.deliver(b); b.Len() > 0 { // else all of a batch was truncated
+				return nil
+			}
+		case unix.EAGAIN:
+			g.drained = true
+			if !deadline.IsZero() && !time.Now().Before(deadline) {
+				return os.ErrDeadlineExceeded
+			}
+		default:
+			return fmt.Errorf("receive datagrams: %w", g.errno)
+		}
+	}
+}
+
+// rest waits until about gatherBytes have come.
+func (g *gatherer) rest() {
+	now := time.Now()
+	since := max(now.Sub(g.rested), gatherLeast)
+	g.rate = max(float64(g.took)/since.Seconds(), g.rate*rateDecay)
+	g.took, g.rested, g.drained = 0, now, false
+	time.Sleep(gatherTime(min(gatherBytes, g.bufferSize/4), g.rate, g.longest))
+}
+
+// gatherTime returns how long it takes until n bytes have come at rate bytes a
+// second; longest at the most.
+func gatherTime(n int, rate float64, longest time.Duration) time.Duration {
+	if float64(n) >= rate*longest.Seconds() {
+		return longest
+	}
+	return max(gatherLeast, time.Duration(float64(n)/rate*1e9))
+}
+
+// Close implements Reader. A Read that rests returns within its time.
+func (g *gatherer) Close() error {
+	g.Overflow()
+	return g.file.Close()
+}
