@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var types = []Type{TypeAnnounce, TypeData, TypeJoin, TypeWelcome, TypeReport, TypeRoster, TypeFlush}
+var types = []Type{TypeAnnounce, TypeData, TypeJoin, TypeWelcome, TypeReport, TypeRoster, TypeFlush, TypeSolicit}
 
 // resealed returns a copy of d, damaged on purpose, with a checksum that fits:
 // what a forger would send.
@@ -109,7 +109,7 @@ func TestRefusalSaysWhy(t *testing.T) {
 		{"version 0", TypeFlush, patched("flush", 10, 0), ErrVersion},
 		{"version 2", TypeFlush, patched("flush", 10, 2), ErrVersion},
 		{"type 0", TypeFlush, patched("flush", 11, 0), ErrType},
-		{"type 8", TypeFlush, patched("flush", 11, 8), ErrType},
+		{"type 9", TypeFlush, patched("flush", 11, 9), ErrType},
 		{"data without a symbol", TypeData, resealed(golden(t, "data")[:DataHeaderSize]), ErrTruncated},
 	} {
 		if _, err := parse(tt.typ, tt.d); !errors.Is(err, tt.want) {
@@ -130,7 +130,7 @@ func TestDatagramOfAnotherTypeIsRefused(t *testing.T) {
 }
 
 func TestTrailingByteIsRefused(t *testing.T) {
-	for _, name := range []string{"announce", "announce-cancelled", "flush", "join", "welcome-challenge", "welcome-admitted"} {
+	for _, name := range []string{"announce", "announce-cancelled", "flush", "join", "solicit", "welcome-challenge", "welcome-admitted"} {
 		d := resealed(append(golden(t, name), 0))
 		if _, err := parse(Type(d[11]), d); !errors.Is(err, ErrTrailing) {
 			t.Errorf("%s with a byte more: %v, want %v", name, err, ErrTrailing)

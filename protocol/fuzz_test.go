@@ -20,7 +20,7 @@ func fuzz(f *testing.F, typ Type) {
 		if _, err := parse(typ, body); err == nil {
 			t.Fatal("bytes without a header pass")
 		}
-		d := seal(append(begin(nil, typ, goldenSession), body...), 0)
+		d := seal(append(begin(nil, typ, sessionOf(typ)), body...), 0)
 		before := bytes.Clone(d)
 		v, err := parse(typ, d)
 		if !bytes.Equal(d, before) {
@@ -39,3 +39,4 @@ func FuzzWelcome(f *testing.F)  { fuzz(f, TypeWelcome) }
 func FuzzReport(f *testing.F)   { fuzz(f, TypeReport) }
 func FuzzRoster(f *testing.F)   { fuzz(f, TypeRoster) }
 func FuzzFlush(f *testing.F)    { fuzz(f, TypeFlush) }
+func FuzzSolicit(f *testing.F)  { fuzz(f, TypeSolicit) }

@@ -17,6 +17,15 @@ import (
 
 const goldenSession SessionID = 0x0123456789abcdef
 
+// sessionOf returns the session of the goldens of a type: who solicits knows
+// none.
+func sessionOf(t Type) SessionID {
+	if t == TypeSolicit {
+		return 0
+	}
+	return goldenSession
+}
+
 // hashSign stands for a signature: it depends on every byte that is signed and
 // needs no key.
 func hashSign(msg []byte) [SignatureSize]byte { return sha512.Sum512(msg) }
@@ -94,7 +103,7 @@ func goldens() map[string]any {
 
 	join := Join{Session: goldenSession, Receiver: 0x1111111111111111, Run: 0x2222222222222222, Nonce: 0x3333333333333333, Name: "pc-07"}
 	joinCookie := join
-	joinCookie.Cookie = goldenCookie()
+	joinCookie.Cookie, joinCookie.Peer = goldenCookie(), 26971
 
 	welcome := Welcome{Session: goldenSession, Receiver: join.Receiver, Nonce: join.Nonce}
 	challenge, admitted, full := welcome, welcome, welcome
@@ -114,7 +123,7 @@ func goldens() map[string]any {
 		"join":        join, "join-cookie": joinCookie,
 		"welcome-challenge": challenge, "welcome-admitted": admitted, "welcome-full": full,
 		"report": goldenReport(), "report-failed": failed, "report-bench": bench,
-		"roster": goldenRoster(),
+		"roster": goldenRoster(), "solicit": Solicit{},
 	}
 }
 
@@ -158,6 +167,8 @@ func parse(typ Type, d []byte) (any, error) {
 		var v Roster
 		err := ParseRoster(d, &v)
 		return v, err
+	case TypeSolicit:
+		return ParseSolicit(d)
 	}
 	return ParseFlush(d)
 }
@@ -186,6 +197,8 @@ func appendTo(b []byte, v any) ([]byte, error) {
 		return v.AppendBinary(b)
 	case Flush:
 		return v.AppendBinary(b)
+	case Solicit:
+		return v.AppendBinary(b)
 	}
 	panic("unknown datagram")
 }
@@ -203,7 +216,7 @@ func TestGoldenVectorsBothWays(t *testing.T) {
 				t.Errorf("appended\n %x, want\n %x", got, want)
 			}
 			h, err := ParseHeader(want)
-			if err != nil || h.Session != goldenSession || !strings.HasPrefix(name, strings.ToLower(h.Type.String())) {
+			if err != nil || h.Session != sessionOf(h.Type) || !strings.HasPrefix(name, strings.ToLower(h.Type.String())) {
 				t.Errorf("header is %v, %v", h, err)
 			}
 			got, err := parse(h.Type, want)
@@ -270,13 +283,33 @@ func TestSignatureCoversEverythingFromTheMagicOn(t *testing.T) {
 	}
 }
 
-func TestChallengeIsNotLongerThanAnyJoin(t *testing.T) {
-	join := Join{}
-	shortest, err := join.AppendBinary(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := golden(t, "welcome-challenge"); len(c) > len(shortest) {
-		t.Errorf("a JOIN of %d bytes from a forged address is answered by %d", len(shortest), len(c))
+// TestNothingIsAmplified: what a sender answers to an address that nobody has
+// proven is not longer than the question.
+func TestNothingIsAmplified(t *testing.T) {
+	long := goldenAnnounce()
+	long.Name, long.Reason = strings.Repeat("n", MaxName), strings.Repeat("r", MaxText)
+	for _, tt := range []struct {
+		name             string
+		question, answer any
+	}{
+		{"JOIN", Join{}, Welcome{Status: WelcomeChallenge, Cookie: goldenCookie()}},
+		{"SOLICIT", Solicit{}, long},
+	} {
+		q, err := appendTo(nil, tt.question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := appendTo(nil, tt.answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a) > len(q) {
+			t.Errorf("a %s of %d bytes from a forged address is answered by %d", tt.name, len(q), len(a))
+		}
+		for n := HeaderSize; n < len(a); n++ { // a shorter question is none
+			if _, err := parse(Type(q[11]), resealed(q[:n])); err == nil {
+				t.Errorf("a %s of %d bytes would be answered by %d", tt.name, n, len(a))
+			}
+		}
 	}
 }

@@ -20,6 +20,7 @@ type Join struct {
 	Run      uint64 // random for each start of the receiver: a restarted one holds nothing of its former reports
 	Nonce    uint64 // comes back in the WELCOME: freshness, and the round trip time
 	Cookie   Cookie
+	Peer     uint16 // TCP port where it serves the blocks that it has; 0 none
 	Name     string // host name, ≤ MaxName bytes
 }
 
@@ -31,6 +32,7 @@ func (v *Join) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.BigEndian.AppendUint64(b, v.Run)
 	b = binary.BigEndian.AppendUint64(b, v.Nonce)
 	b = append(b, v.Cookie[:]...)
+	b = binary.BigEndian.AppendUint16(b, v.Peer)
 	b, err := appendText(b, v.Name, MaxName)
 	if err != nil {
 		return nil, err
@@ -47,6 +49,7 @@ func ParseJoin(d []byte) (Join, error) {
 	c := cursor{b: d[HeaderSize:]}
 	v := Join{Session: s, Receiver: ReceiverID(c.u64()), Run: c.u64(), Nonce: c.u64()}
 	v.Cookie = Cookie(c.take(CookieSize))
+	v.Peer = c.u16()
 	v.Name = c.text(MaxName)
 	if err := c.end(); err != nil {
 		return Join{}, err

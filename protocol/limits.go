@@ -70,6 +70,10 @@ const (
 	// on an MTU of 1500.
 	MaxDatagram = 1472
 
+	// MaxAnnounce is the length of the longest ANNOUNCE, 446 bytes. It fits the
+	// smallest MTU, and a SOLICIT is as long.
+	MaxAnnounce = 222 + MaxName + MaxText
+
 	// RosterPage is how many receivers one ROSTER lists: 100 × 13 bytes fit
 	// MaxDatagram.
 	RosterPage = 100

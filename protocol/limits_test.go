@@ -42,6 +42,10 @@ var fields = []field{
 	{"data", "frame length", 28, 4, []uint64{1, 263296}, []uint64{0, 263297, 1 << 31}},
 	{"data", "sequence", 32, 8, []uint64{1, 1<<64 - 1}, []uint64{0}},
 	{"flush", "sequence", 20, 8, []uint64{1, 1<<64 - 1}, []uint64{0}},
+	{"join", "peer", 60, 2, []uint64{0, 1, 65535}, nil},
+	{"solicit", "session", 12, 8, []uint64{0}, []uint64{1, 1 << 63}},
+	{"solicit", "first zeros", 20, 8, []uint64{0}, []uint64{1, 1 << 63}},
+	{"solicit", "last zeros", 438, 8, []uint64{0}, []uint64{1, 1 << 63}},
 	{"welcome-challenge", "status", 36, 1, []uint64{1}, []uint64{0, 4}},
 	{"welcome-challenge", "number", 37, 4, []uint64{0}, []uint64{1}},
 	{"welcome-admitted", "status", 36, 1, []uint64{2}, []uint64{0, 1, 3, 4, 255}},
@@ -202,7 +206,7 @@ func TestLongestDatagrams(t *testing.T) {
 		v        any
 		min, max int
 	}{
-		{long, 446, 576 - ipUDP}, {join, 125, 576 - ipUDP}, {roster, 1324, MaxDatagram}, {report, MaxDatagram - 2, MaxDatagram},
+		{long, MaxAnnounce, MaxAnnounce}, {Solicit{}, 446, 576 - ipUDP}, {join, 127, 576 - ipUDP}, {roster, 1324, MaxDatagram}, {report, MaxDatagram - 2, MaxDatagram},
 	} {
 		d, err := appendTo(nil, tt.v)
 		if err != nil || len(d) < tt.min || len(d) > tt.max {
@@ -307,7 +311,7 @@ func TestNamesOfStates(t *testing.T) {
 	for v, want := range map[fmt.Stringer]string{
 		SessionGathering: "gathering", SessionCancelled: "cancelled", SessionState(0): "state 0", SessionState(6): "state 6",
 		ReceiverJoined: "joined", ReceiverGone: "gone", ReceiverState(0): "state 0", ReceiverState(8): "state 8",
-		TypeAnnounce: "ANNOUNCE", TypeFlush: "FLUSH", Type(0): "type 0", Type(8): "type 8",
+		TypeAnnounce: "ANNOUNCE", TypeSolicit: "SOLICIT", Type(0): "type 0", Type(9): "type 9",
 	} {
 		if got := v.String(); got != want {
 			t.Errorf("%#v is called %q, want %q", v, got, want)

@@ -27,7 +27,8 @@ const HeaderSize = 20
 type Type uint8
 
 // The datagram types. ANNOUNCE, DATA, ROSTER and FLUSH are multicast by the
-// sender; JOIN and REPORT are unicast to it; WELCOME answers a JOIN.
+// sender; JOIN, REPORT and SOLICIT are unicast to it; WELCOME answers a JOIN,
+// ANNOUNCE a SOLICIT.
 const (
 	TypeAnnounce Type = 1
 	TypeData     Type = 2
@@ -36,11 +37,12 @@ const (
 	TypeReport   Type = 5
 	TypeRoster   Type = 6
 	TypeFlush    Type = 7
+	TypeSolicit  Type = 8
 )
 
 // String names the type as SPEC.md does.
 func (t Type) String() string {
-	names := [...]string{"", "ANNOUNCE", "DATA", "JOIN", "WELCOME", "REPORT", "ROSTER", "FLUSH"}
+	names := [...]string{"", "ANNOUNCE", "DATA", "JOIN", "WELCOME", "REPORT", "ROSTER", "FLUSH", "SOLICIT"}
 	if int(t) < len(names) && t != 0 {
 		return names[t]
 	}

@@ -24,7 +24,7 @@ func BenchmarkRoom(b *testing.B) {
 
 func benchmarkRoom(b *testing.B, receivers int, opts mcast.Options) {
 	l := newLab(b, receivers+1, opts)
-	c, err := l.networks[0].Open()
+	c, err := l.networks[0].Open(0)
 	if err != nil {
 		b.Fatal(err)
 	}

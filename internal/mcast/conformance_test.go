@@ -34,6 +34,7 @@ var conformance = []struct {
 }{
 	{"every listener hears the group, on the sender's machine too", everyListener},
 	{"unicast reaches one socket and can be answered", unicast},
+	{"a port of one's choice", chosenPort},
 	{"other groups and other ports are not heard", otherGroups},
 	{"after Close the others still hear", leave},
 	{"a source-specific listener hears its source only", sourceSpecific},

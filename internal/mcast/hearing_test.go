@@ -31,7 +31,7 @@ func listen(t *testing.T, n mcast.Network, g netip.AddrPort, source netip.Addr) 
 
 func open(t *testing.T, n mcast.Network) mcast.Conn {
 	t.Helper()
-	c, err := n.Open()
+	c, err := n.Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,9 +145,9 @@ func (p *placed) Listen(group netip.AddrPort, source netip.Addr, gather time.Dur
 	return r, err
 }
 
-func (p *placed) Open() (c mcast.Conn, err error) {
+func (p *placed) Open(port uint16) (c mcast.Conn, err error) {
 	err = in(p.tb, p.ns, func() (err error) {
-		c, err = p.Network.Open()
+		c, err = p.Network.Open(port)
 		return err
 	})
 	return c, err

@@ -109,10 +109,11 @@ type Network interface {
 	// as long as gather before Read returns with them, which may be as late
 	// after its deadline; 0 returns with the first.
 	Listen(group netip.AddrPort, source netip.Addr, gather time.Duration) (Reader, error)
-	// Open returns a unicast socket on the interface's address and a free
-	// port. Multicast written to it leaves by this interface and is heard by
-	// listeners on this machine as well.
-	Open() (Conn, error)
+	// Open returns a unicast socket on the interface's address and this port, 0
+	// any free one; syscall.EADDRINUSE is the error for one that is taken.
+	// Multicast written to it leaves by this interface and is heard by listeners
+	// on this machine as well.
+	Open(port uint16) (Conn, error)
 }
 
 // Reader is a socket to read from. One goroutine at a time may Read; the other

@@ -9,7 +9,7 @@ import (
 
 // TestSetPace: the socket knows the rate, for a queue that spaces packets.
 func TestSetPace(t *testing.T) {
-	c, err := LoopbackHost(t, 0, Options{}).Open()
+	c, err := LoopbackHost(t, 0, Options{}).Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestSetPace(t *testing.T) {
 
 // TestPause: what is meant to be short is not rounded up to no wait at all.
 func TestPause(t *testing.T) {
-	c, err := LoopbackHost(t, 0, Options{}).Open()
+	c, err := LoopbackHost(t, 0, Options{}).Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}

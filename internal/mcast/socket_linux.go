@@ -80,16 +80,16 @@ func (d *device) join(pc *net.UDPConn, group, source netip.Addr) error {
 }
 
 // Open implements Network.
-func (d *device) Open() (Conn, error) {
-	c, err := d.open()
+func (d *device) Open(port uint16) (Conn, error) {
+	c, err := d.open(port)
 	if err != nil {
 		return nil, fmt.Errorf("open a socket on %s: %w", d, err)
 	}
 	return c, nil
 }
 
-func (d *device) open() (*conn, error) {
-	pc, err := bind(netip.AddrPortFrom(d.Addr(), 0), func(fd int) error {
+func (d *device) open(port uint16) (*conn, error) {
+	pc, err := bind(netip.AddrPortFrom(d.Addr(), port), func(fd int) error {
 		// Never fragmented: one lost fragment loses the datagram, and boot
 		// loaders and switches treat fragments badly.
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO); err != nil {

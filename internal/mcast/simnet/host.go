@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/mcast"
@@ -170,19 +171,31 @@ func (h *Host) Listen(group netip.AddrPort, source netip.Addr, _ time.Duration) 
 }
 
 // Open implements mcast.Network.
-func (h *Host) Open() (mcast.Conn, error) {
+func (h *Host) Open(port uint16) (mcast.Conn, error) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
-	local := netip.AddrPortFrom(h.addr, h.nextPort)
-	for len(h.sockets[local]) > 0 {
-		local = netip.AddrPortFrom(h.addr, h.advancePort())
+	local := netip.AddrPortFrom(h.addr, port)
+	if len(h.sockets[local]) > 0 {
+		return nil, fmt.Errorf("open a socket on %s: %s: %w", h.name, local, syscall.EADDRINUSE)
 	}
-	h.advancePort()
+	if port == 0 {
+		local = h.freePort()
+	}
 	s, err := h.open(local, netip.Addr{})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// freePort returns an address that no socket of the host has.
+func (h *Host) freePort() netip.AddrPort {
+	local := netip.AddrPortFrom(h.addr, h.nextPort)
+	for len(h.sockets[local]) > 0 {
+		local = netip.AddrPortFrom(h.addr, h.advancePort())
+	}
+	h.advancePort()
+	return local
 }
 
 // advancePort goes round so that a restarted process does not get the port of

@@ -108,7 +108,7 @@ func TestCloseEndsEverything(t *testing.T) {
 			t.Errorf("Read: error %v", err)
 		}
 		n.Close()
-		if _, err := h.Open(); !errors.Is(err, net.ErrClosed) {
+		if _, err := h.Open(0); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Open on a closed net: error %v", err)
 		}
 	})

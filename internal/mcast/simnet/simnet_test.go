@@ -61,7 +61,7 @@ func listen(t *testing.T, h *simnet.Host) mcast.Reader {
 
 func open(t *testing.T, h *simnet.Host) mcast.Conn {
 	t.Helper()
-	c, err := h.Open()
+	c, err := h.Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}
