@@ -15,7 +15,7 @@ const module = "github.com/pxecast/pxecast"
 // those below. A folder that is new has to be given a place here first.
 var layers = [][]string{
 	{"protocol", "internal/blockset"},
-	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane"},
+	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane", "internal/querier"},
 	{"sender", "receiver"},
 	{"ramdisk", "internal/boot", "internal/web"},
 	{"bench", "cmd"},
@@ -27,7 +27,9 @@ var only = map[string][]string{
 	"protocol":          {"github.com/cespare/xxhash/v2"},
 	"internal/blockset": {},
 	"internal/trust":    {module + "/protocol"},
+	"internal/querier":  {"golang.org/x/sys/unix"},
 	"internal/fec":      {module + "/protocol", "github.com/klauspost/reedsolomon"},
+	"internal/lane":     {module + "/protocol", module + "/internal/blockset", module + "/internal/image", "github.com/pin/tftp/v3", "golang.org/x/sync/errgroup"},
 }
 
 // A file's imports, by the folder it is in ("" is the root of the module).
