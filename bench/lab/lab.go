@@ -34,6 +34,10 @@ type Config struct {
 	// starts to do so a fraction of a second after New. Default: every port
 	// gets all multicast, as in a plain switch.
 	Snooping bool
+	// Forgets, with Snooping, makes a bridge that asks nobody and takes a host for
+	// gone from a group that has not reported for so long: 260 s in a switch that
+	// keeps to RFC 3376 §8.4. Default: the bridge is a querier.
+	Forgets time.Duration
 }
 
 func (c Config) validate() error {
@@ -185,6 +189,12 @@ func (l *Lab) bridgeCommands(cfg Config) string {
 		// interval for answers; 10 (centiseconds) is IGMP's shortest.
 		b.WriteString("link set br0 type bridge mcast_snooping 1 mcast_query_response_interval 10\n" +
 			"link set br0 type bridge mcast_querier 1\n")
+	}
+	if cfg.Forgets > 0 {
+		// A bridge that knows of no querier floods. This one takes itself for the
+		// querier, asks once, before there are hosts, and then a day later.
+		fmt.Fprintf(&b, "link set br0 type bridge mcast_startup_query_count 0 mcast_query_interval %d mcast_membership_interval %d\n",
+			24*time.Hour/(10*time.Millisecond), cfg.Forgets/(10*time.Millisecond))
 	}
 	b.WriteString("link set br0 addrgenmode none\nlink set br0 up\n")
 	for _, h := range l.hosts {
