@@ -33,6 +33,9 @@ type block struct {
 	taken    bits   // places in use, 0..K-1
 	repairs  []repair
 	held     int // distinct symbols
+
+	way  int    // the lane that it came by, see protocol.Counters
+	from origin // unless it came by multicast
 }
 
 // repair is a repair symbol and the place where it waits.

@@ -39,6 +39,7 @@ type collection struct {
 	shed *blockset.Set // refused for want of memory and not begun since
 	open map[protocol.SBN]*block
 	from protocol.SBN // where the next report's deficits begin
+	to   protocol.SBN // blocks from here on may be on the disk: they count neither as lacking nor as had
 }
 
 func newCollector(a *protocol.Announce, memoryLimit int) *collector {
@@ -46,7 +47,7 @@ func newCollector(a *protocol.Announce, memoryLimit int) *collector {
 	c.memory.limit, c.since.asOf = memoryLimit, a.Highest
 	for i, size := range [...]int64{int64(a.ManifestSize), a.RawSize} {
 		n := protocol.Blocks(size)
-		c.objects[i] = collection{have: blockset.New(n), shed: blockset.New(n), open: map[protocol.SBN]*block{}}
+		c.objects[i] = collection{have: blockset.New(n), shed: blockset.New(n), open: map[protocol.SBN]*block{}, to: protocol.SBN(n)}
 	}
 	return c
 }
@@ -159,6 +160,9 @@ func (c *collector) begin(o *collection, d *protocol.Data) *block {
 	if !fits(d, layout) || !c.expects(d.Object, d.SBN, d.FrameLen) {
 		return nil
 	}
+	if int(d.ESI) > max(2, layout.K/8) && o.shed.Has(int(d.SBN)) {
+		return nil // what is left of it would take memory until the rest is sent again
+	}
 	var buffer []byte
 	if n := layout.K * layout.Size; d.Object == protocol.ObjectManifest || n <= c.room() {
 		buffer = c.memory.get(n)
@@ -254,6 +258,15 @@ func (c *collector) learn(m *image.Manifest, complete []*block) []*block {
 	return complete
 }
 
+// found takes note that a block of the image is on the disk.
+func (c *collector) found(s protocol.SBN) { c.take(protocol.ObjectImage, s) }
+
+// lacks reports whether anything is known to be lacking.
+func (c *collector) lacks() bool {
+	o := &c.objects[c.object()]
+	return o.have.NextAbsent(0) < int(o.to)
+}
+
 // object returns the one whose deficits are to be reported: nothing can be
 // written before the manifest is here.
 func (c *collector) object() protocol.Object {
@@ -276,10 +289,9 @@ func (c *collector) deficits(r *protocol.Report, size int) {
 	}
 	slices.Sort(c.sorted)
 	w := r.WriteDeficits(o.from, size)
-	n := protocol.SBN(o.have.Len())
 	for s := protocol.SBN(o.have.NextAbsent(int(o.from))); ; s = protocol.SBN(o.have.NextAbsent(int(s))) {
-		w.Covered(s)
-		if s >= n {
+		w.Covered(min(s, o.to))
+		if s >= o.to {
 			o.from = 0
 			return
 		}
@@ -290,7 +302,7 @@ func (c *collector) deficits(r *protocol.Report, size int) {
 		if b := o.open[s]; b != nil {
 			d.Need = uint16(b.need())
 		} else {
-			end := protocol.SBN(o.have.Next(int(s)))
+			end := min(protocol.SBN(o.have.Next(int(s))), o.to)
 			if len(c.sorted) > 0 {
 				end = min(end, c.sorted[0])
 			}

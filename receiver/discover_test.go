@@ -79,7 +79,8 @@ func TestOnlyTheSenderAdmits(t *testing.T) {
 		{protocol.WelcomeFull, other, 0}, {protocol.WelcomeChallenge, other, 1},
 	} {
 		h := Heard{Announce: protocol.Announce{Session: 5, PublicKey: own.Public()}}
-		s := &session{begun: h, news: make(chan any, 1)}
+		s := &session{news: make(chan any, 1)}
+		s.sender.Store(&h)
 		w := protocol.Welcome{Session: 5, Status: c.status}
 		d, err := w.AppendBinary(nil, func(msg []byte) [protocol.SignatureSize]byte {
 			sig, err := c.signer.Sign(protocol.ContextWelcome, msg)

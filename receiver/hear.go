@@ -10,6 +10,7 @@ import (
 
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -82,10 +83,12 @@ func (s *session) learn(ctx context.Context) error {
 	if m.RawSize() != s.begun.RawSize {
 		return fmt.Errorf("the manifest is of an image of %d bytes, announced were %d: nothing was written", m.RawSize(), s.begun.RawSize)
 	}
-	s.reportAt = time.Time{} // what is lacking now is another object
+	s.reportAt = s.soon(time.Now()) // what is lacking now is another object
+	s.store.manifest.Store(m)
 	held := s.collector.learn(m, s.held)
 	s.state = protocol.ReceiverReceiving
 	s.pipe.start(ctx, m, s.cfg.Workers)
+	s.checked(time.Now())
 	for _, b := range held {
 		s.place(b)
 	}
@@ -98,6 +101,7 @@ func (s *session) results(ctx context.Context, now time.Time) error {
 	if err := s.learn(ctx); err != nil {
 		return err
 	}
+	s.checked(now)
 	for {
 		select {
 		case r := <-s.pipe.results:
@@ -115,12 +119,20 @@ func (s *session) result(r result, now time.Time) error {
 		s.queued--
 		s.waiting -= len(r.block.buffer)
 		ok := r.err == nil
-		if ok {
-			s.collector.counters.Lanes[0]++
+		if r.reused {
+			// It was on the disk: it came for others, or was asked for too soon.
+		} else if ok {
+			s.collector.counters.Lanes[r.block.way]++
+			s.lanes.plan.right(r.block.from)
 		} else if !errors.Is(r.err, errDigest) {
 			return r.err
+		} else if r.block.way != wayMulticast {
+			s.lanes.plan.wrong(r.block.from)
 		} else if s.rejects[r.block.sbn]++; s.rejects[r.block.sbn] >= mostRejects {
 			return fmt.Errorf("block %d failed its digest %d times: the sender's packed image is damaged, or somebody forges data; check it there by `pxecast verify PACKED` and pack it again", r.block.sbn, mostRejects)
+		}
+		if ok {
+			s.store.add(r.block.sbn)
 		}
 		s.collector.release(r.block, ok)
 		return nil
@@ -136,7 +148,7 @@ func (s *session) result(r result, now time.Time) error {
 			s.state = protocol.ReceiverVerifying
 		}
 	case stepFinished:
-		s.state, s.ended, s.reportAt = protocol.ReceiverDone, now, now
+		s.state, s.ended, s.reportAt = protocol.ReceiverDone, now, s.soon(now)
 	}
 	return nil
 }
@@ -153,7 +165,7 @@ func (s *session) control(ctx context.Context) {
 			continue
 		}
 		for d, from := range b.Datagrams() {
-			if from == s.begun.Report {
+			if from == s.sender.Load().Report {
 				s.unicast(d)
 			}
 		}
@@ -163,7 +175,7 @@ func (s *session) control(ctx context.Context) {
 // unicast takes one datagram that the sender sent to us alone.
 func (s *session) unicast(d []byte) {
 	h, err := protocol.ParseHeader(d)
-	if err != nil || h.Session != s.begun.Session {
+	if err != nil || h.Session != s.sender.Load().Session {
 		return
 	}
 	switch h.Type {
@@ -177,12 +189,20 @@ func (s *session) unicast(d []byte) {
 		if protocol.ParseRoster(d, &r) == nil {
 			s.tell(r)
 		}
+	case protocol.TypeAnnounce:
+		// The sender has noticed that we hear no multicast. Its counter is
+		// checked where it is used.
+		if a, signed, err := protocol.ParseAnnounce(d); err == nil &&
+			s.sender.Load().Key().Verify(protocol.ContextAnnounce, signed, trust.Signature(a.Signature)) {
+			s.announcement(Heard{Announce: a, At: time.Now(), Unicast: true})
+		}
 	}
 }
 
-// announcement passes on what the discovery group says of our session.
+// announcement passes on what the discovery group says of our session, or of
+// another one of the same sender with the same image.
 func (s *session) announcement(h Heard) {
-	if h.Session == s.begun.Session && h.PublicKey == s.begun.PublicKey {
+	if b := s.sender.Load(); h.PublicKey == b.PublicKey && (h.Session == b.Session || h.ImageID == b.ImageID) {
 		s.tell(h)
 	}
 }
@@ -206,8 +226,10 @@ func (s *session) listen(now time.Time) error {
 			case Heard:
 				err = s.heardAgain(n, now)
 			case protocol.Welcome:
+				s.answeredAt = now
 				err = s.welcome(n, now)
 			case protocol.Roster:
+				s.answeredAt = now
 				s.places(&n)
 			}
 			if err != nil {
@@ -221,12 +243,18 @@ func (s *session) listen(now time.Time) error {
 
 func (s *session) heardAgain(h Heard, now time.Time) error {
 	b := &s.begun
+	if h.Session != b.Session {
+		s.takeUp(h, now)
+		return nil
+	}
 	if h.Counter <= s.heard.Counter || h.Bench != b.Bench || h.ImageID != b.ImageID || h.Data != b.Data || h.Report != b.Report ||
 		h.SymbolSize != b.SymbolSize || h.RawSize != b.RawSize || h.PackedSize != b.PackedSize || h.ManifestSize != b.ManifestSize {
 		return nil // replayed, or not as it began: not ours
 	}
 	sooner := h.IntervalMS < s.heard.IntervalMS
-	s.heard, s.heardAt = h, now
+	if s.heard, s.heardAt = h, now; !h.Unicast {
+		s.multicastAt = now
+	}
 	if soon := s.draw(now); sooner && soon.Before(s.reportAt) && !s.ending {
 		s.reportAt = soon
 	}
@@ -255,7 +283,7 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 		return fmt.Errorf("the session is full: %d machines are in it", protocol.MaxReceivers)
 	case protocol.WelcomeAdmitted:
 		s.admitted, s.number, s.cookie = true, w.Number, w.Cookie
-		s.dataAt, s.symbolAt, s.reportAt = now, now, now
+		s.dataAt, s.symbolAt, s.reportAt = now, now, s.soon(now)
 	}
 	return nil
 }
@@ -268,15 +296,33 @@ func (s *session) roster(d []byte) {
 	}
 }
 
+// peers takes note of who could be asked for blocks.
+func (s *session) peers(r *protocol.Roster) {
+	if s.cfg.Fetch == nil {
+		return
+	}
+	if s.admitted && r.Total > 0 {
+		s.lanes.plan.rank, s.lanes.plan.of = int(s.number)%r.Total, r.Total
+	}
+	for _, p := range r.Places {
+		ours := s.admitted && p.Number == s.number
+		if !ours && p.Peer.IsValid() && p.Peer.Port() != 0 && p.State != protocol.ReceiverFailed && p.State != protocol.ReceiverGone {
+			s.lanes.plan.meet(origin{peerHTTP, p.Peer}, p.State != protocol.ReceiverJoined)
+		}
+	}
+}
+
 // places sums up the room and looks for our own place: a sender that knows
 // how we ended needs no more reports.
 func (s *session) places(r *protocol.Roster) {
 	if s.state.Over() && s.admitted {
 		s.acked = s.acked || slices.ContainsFunc(r.Places, func(p protocol.Place) bool { return p.Number == s.number && p.State == s.state })
 	}
+	s.peers(r)
 	if r.First == 0 {
 		s.room, s.counted = Room{Slowest: 1000}, 0
 	}
+	s.total = r.Total
 	if r.First != s.counted {
 		return // a page was lost, or this one is for us alone
 	}

@@ -200,6 +200,12 @@ func (g *trial) disk(n int) {
 func (g *trial) deficits() {
 	m := g.supply.m
 	need := map[protocol.SBN]uint16{}
+	// What lies beyond may be on the disk: nothing is said of it.
+	to := protocol.SBN(m.Blocks())
+	if g.r.IntN(2) == 0 {
+		to = protocol.SBN(g.r.IntN(m.Blocks() + 1))
+	}
+	g.c.objects[protocol.ObjectImage].to = to
 	for page := 0; ; page++ {
 		var r protocol.Report
 		g.c.deficits(&r, 313+g.r.IntN(40))
@@ -211,13 +217,16 @@ func (g *trial) deficits() {
 				need[d.First+protocol.SBN(i)] = d.Need
 			}
 		}
-		if int(r.To) == m.Blocks() {
+		if r.To > to {
+			g.Fatalf("page %d goes to %d of %d", page, r.To, to)
+		}
+		if r.To == to {
 			break
 		}
 	}
 	for s := range protocol.SBN(m.Blocks()) {
 		want, lacking := uint16(protocol.NeedAll), false
-		if _, data := m.Index(s); data && !g.done[s] {
+		if _, data := m.Index(s); data && !g.done[s] && s < to {
 			lacking = true
 			if g.got[s] != nil {
 				want = uint16(g.supply.layout(s).K - len(g.got[s]))

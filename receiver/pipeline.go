@@ -21,29 +21,42 @@ type Target interface {
 	Zero(ctx context.Context, off, n int64) error
 	Flush() error
 	Finish() error
-	Held(off, n int64) bool // part of it is only in memory until Finish
+	Held(off, n int64) bool   // part of it is only in memory until Finish
+	Erased(off, n int64) bool // Begin erases part of it
 	ReadAt(p []byte, off int64) (int, error)
 }
 
 // pipeline takes complete blocks to the disk: rebuild, decode, check, write,
-// each block by one worker from end to end, so that it stays in its cache.
+// each block by one worker from end to end, so that it stays in its cache. In
+// between, the workers read what is on the disk already.
 type pipeline struct {
 	target   Target
 	manifest *image.Manifest
+	reuse    Reuse
+	throttle throttle
+	scan     *scan // nil before start
 	work     chan *block
 	results  chan result // as many as blocks can be in memory: workers never wait for it
 	written  atomic.Int64
 	decoding atomic.Int64 // nanoseconds that the workers were at it, digests included
 	writing  atomic.Int64
-	begun    chan struct{} // closed when the disk may be written
 	wait     sync.WaitGroup
+
+	kept    []kept
+	opening atomic.Bool
+	begun   chan struct{} // closed when the disk may be written, or openErr says why not
+	openErr error
+
+	zeroChecked, zeroEqual atomic.Int64 // bytes of zero runs that were read or made zero; that were zero
+	cleared                atomic.Bool
 }
 
 // result is what became of a block, or of a step of the disk's.
 type result struct {
-	block *block // nil for a step
-	step  step
-	err   error
+	block  *block // nil for a step
+	reused bool   // it was on the disk
+	step   step
+	err    error
 }
 
 type step int
@@ -58,6 +71,8 @@ const (
 // damaged or forged. It is fetched again.
 var errDigest = errors.New("block differs from its digest")
 
+// newPipeline returns a pipeline for that many blocks in memory; its reuse and
+// throttle may be changed before start.
 func newPipeline(target Target, blocks int) *pipeline {
 	return &pipeline{
 		target: target, begun: make(chan struct{}),
@@ -65,36 +80,20 @@ func newPipeline(target Target, blocks int) *pipeline {
 	}
 }
 
-// start opens the disk for writing and starts workers for blocks and one
-// goroutine for zero runs.
+// start starts workers and one goroutine for what only one does. It returns at
+// once; scan says how far they know the disk.
 func (p *pipeline) start(ctx context.Context, m *image.Manifest, workers int) {
 	p.manifest = m
+	p.scan = newScan(m, p.reuse, time.Now())
 	p.wait.Go(func() {
-		if err := p.target.Begin(); err != nil {
-			p.results <- result{err: err}
-			return
+		if p.reuse != ReuseNever {
+			p.keep()
 		}
-		close(p.begun)
+		for range workers {
+			p.wait.Go(func() { p.worker(ctx) })
+		}
 		p.results <- result{step: stepZeros, err: p.zeros(ctx)}
 	})
-	for range workers {
-		p.wait.Go(func() { p.worker(ctx) })
-	}
-}
-
-func (p *pipeline) zeros(ctx context.Context) error {
-	for _, r := range p.manifest.Runs() {
-		if !r.Zero {
-			continue
-		}
-		off := int64(r.First) * protocol.BlockSize
-		n := min(int64(r.Blocks)*protocol.BlockSize, p.manifest.RawSize()-off)
-		if err := p.target.Zero(ctx, off, n); err != nil {
-			return err
-		}
-		p.written.Add(n)
-	}
-	return nil
 }
 
 // worker owns the buffers that one block at a time goes through.
@@ -105,23 +104,33 @@ type worker struct {
 }
 
 func (p *pipeline) worker(ctx context.Context) {
-	select {
-	case <-p.begun:
-	case <-ctx.Done():
-		return
-	}
 	w := worker{newRebuilder(), image.NewDecoder(), disk.AlignedBuffer(protocol.BlockSize + image.Overrun)}
-	for {
+	decided := p.scan.decided
+	for ctx.Err() == nil {
+		// What comes waits for the sample, but the rest of the disk for what comes.
+		if !p.scan.sampling() {
+			decided = nil
+			select {
+			case b := <-p.work:
+				p.put(ctx, b, &w)
+				continue
+			default:
+			}
+		}
+		if s, ok := p.scan.next(time.Now()); ok {
+			p.check(ctx, s, &w)
+			continue
+		}
 		select {
 		case b := <-p.work:
-			p.results <- result{block: b, err: p.block(b, &w)}
+			p.put(ctx, b, &w)
+		case <-decided:
 		case <-ctx.Done():
-			return
 		}
 	}
 }
 
-func (p *pipeline) block(b *block, w *worker) error {
+func (p *pipeline) block(ctx context.Context, b *block, w *worker) error {
 	begin := time.Now()
 	frame, err := w.rebuilder.frame(b)
 	if err != nil {
@@ -137,6 +146,12 @@ func (p *pipeline) block(b *block, w *worker) error {
 	}
 	decoded := time.Now()
 	p.decoding.Add(int64(decoded.Sub(begin)))
+	if err := p.begin(); err != nil {
+		return err
+	}
+	if err := p.throttle.wait(ctx, int64(len(raw))); err != nil {
+		return err
+	}
 	if err := p.target.WriteBlock(int64(b.sbn)*protocol.BlockSize, raw); err != nil {
 		return err
 	}
@@ -146,7 +161,8 @@ func (p *pipeline) block(b *block, w *worker) error {
 }
 
 // finish flushes the disk, reads it back if verify is set, and writes block 0
-// last of all.
+// last of all. A disk to which nothing was written is flushed, too: who was
+// interrupted here before us may not have done so.
 func (p *pipeline) finish(ctx context.Context, verify bool, progress func(image.Progress)) {
 	p.wait.Go(func() {
 		if err := p.target.Flush(); err != nil {
@@ -165,7 +181,7 @@ func (p *pipeline) last(ctx context.Context, verify bool, progress func(image.Pr
 		return err // a disk that we say failed must not boot
 	}
 	if !verify {
-		return p.target.Finish()
+		return p.complete()
 	}
 	if err := image.VerifyDisk(ctx, p.manifest, p.target, p.manifest.RawSize(), progress); err != nil {
 		return fmt.Errorf("reading back what was written: %w", err)
@@ -176,7 +192,7 @@ func (p *pipeline) last(ctx context.Context, verify bool, progress func(image.Pr
 			held = append(held, s)
 		}
 	}
-	if err := p.target.Finish(); err != nil {
+	if err := p.complete(); err != nil {
 		return err
 	}
 	for _, s := range held {
@@ -185,6 +201,14 @@ func (p *pipeline) last(ctx context.Context, verify bool, progress func(image.Pr
 		}
 	}
 	return nil
+}
+
+// complete finishes what was begun.
+func (p *pipeline) complete() error {
+	if !p.opening.Load() {
+		return nil
+	}
+	return p.target.Finish()
 }
 
 // readBack checks one block of the finished disk.

@@ -20,6 +20,8 @@ type recorder struct {
 	written []byte
 }
 
+func (*recorder) Begin() error { return nil }
+
 func (r *recorder) WriteBlock(_ int64, p []byte) error {
 	r.written = append(r.written, p...)
 	return nil
@@ -56,7 +58,7 @@ func TestForgedBlockIsNeverWritten(t *testing.T) {
 			b.add(protocol.ESI(e), frame[at:at+layout.Len(protocol.ESI(e))])
 		}
 		w := worker{newRebuilder(), image.NewDecoder(), disk.AlignedBuffer(protocol.BlockSize)}
-		err := p.block(b, &w)
+		err := p.block(t.Context(), b, &w)
 		return target.written, err
 	}
 	if written, err := put(frame); err != nil || !bytes.Equal(written, raw) {

@@ -26,7 +26,7 @@ func TestPromptReport(t *testing.T) {
 		"a large room":                    {interval: 100 * time.Millisecond, since: 90 * time.Millisecond, came: 9 * symbols, waiting: 0},
 	} {
 		a := &protocol.Announce{SymbolSize: protocol.DefaultSymbolSize, ManifestSize: 1000, RawSize: 1 << 30, IntervalMS: int(c.interval / time.Millisecond)}
-		s := &session{collector: newCollector(a, defaultMemory), state: protocol.ReceiverReceiving, admitted: true, waiting: c.waiting}
+		s := &session{collector: newCollector(a, defaultMemory), pipe: newPipeline(paper{}, 1), state: protocol.ReceiverReceiving, admitted: true, waiting: c.waiting}
 		s.heard.Announce = *a
 		now := time.Now()
 		s.told.at, s.told.asOf, s.told.room = now.Add(-c.since), 1000, 0

@@ -15,7 +15,7 @@ func (s *session) join(now time.Time) {
 	}
 	j := protocol.Join{
 		Session: s.begun.Session, Receiver: s.cfg.ID, Run: s.run,
-		Nonce: s.random.Uint64(), Cookie: s.cookie, Name: s.cfg.Name,
+		Nonce: s.random.Uint64(), Cookie: s.cookie, Peer: s.port(), Name: s.cfg.Name,
 	}
 	s.nonces[j.Nonce] = now
 	if d, err := j.AppendBinary(s.buffer[:0]); err == nil {
@@ -31,7 +31,12 @@ func (s *session) join(now time.Time) {
 const backlog = 16 << 20
 
 // spare returns the bytes that the sender may begin new blocks with.
-func (s *session) spare() int { return max(0, min(s.collector.room(), backlog-s.waiting)) }
+func (s *session) spare() int {
+	if s.pipe.undecided() {
+		return s.collector.room() // a moment, for which the room should not wait
+	}
+	return max(0, min(s.collector.room(), backlog-s.waiting))
+}
 
 // interval is the time between reports that the sender asks for.
 func (s *session) interval() time.Duration {
@@ -42,6 +47,18 @@ func (s *session) interval() time.Duration {
 func (s *session) draw(now time.Time) time.Time {
 	each := s.interval()
 	return now.Add(each*3/4 + time.Duration(s.random.Int64N(int64(each/2)+1)))
+}
+
+// crowded is a room in which not all machines may tell something at once.
+const crowded = 200
+
+// soon returns when news is due that the sender waits for: now; in a crowd, in
+// which all have the same news, any time within the interval.
+func (s *session) soon(now time.Time) time.Time {
+	if s.heard.Receivers < crowded {
+		return now
+	}
+	return now.Add(time.Duration(s.random.Int64N(int64(s.interval()) + 1)))
 }
 
 const (

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/lane"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
@@ -22,13 +24,23 @@ import (
 
 // Config is what a receiver needs. Network must be set.
 type Config struct {
-	Network mcast.Network
-	ID      protocol.ReceiverID // of this machine and disk, the same after a restart
-	Name    string              // of this machine
-	Memory  int                 // bytes for blocks on their way to the disk; default 96 MiB, at least 16
-	Workers int                 // blocks decoded and written at once; default 4, which hides the latency of a disk
-	Verify  bool                // read the disk back before block 0 is written
-	Status  func(Status)        // called four times a second and at the end
+	Network    mcast.Network
+	ID         protocol.ReceiverID // of this machine and disk, the same after a restart
+	Name       string              // of this machine
+	Server     netip.Addr          // is asked for announcements that do not come by multicast; zero none
+	Memory     int                 // bytes for blocks on their way to the disk; default 96 MiB, at least 16
+	Workers    int                 // blocks decoded and written at once; default 4, which hides the latency of a disk
+	Verify     bool                // read the disk back before block 0 is written
+	Reuse      Reuse               // of blocks that are on the disk already
+	WriteLimit int64               // bytes a second that are written at most; 0 no limit
+	Status     func(Status)        // called four times a second and at the end
+
+	Fetch  Fetcher       // asks other machines where multicast fails; nil: nobody is asked
+	Subnet netip.Prefix  // of the network, for the likely cause when it fails; zero unknown
+	Linger time.Duration // to stay after the end while others fetch from here; 0 none
+	// Serve gives others what the store has, until the service is closed. An
+	// error is no failure of the session; nil: others can't ask.
+	Serve func(ctx context.Context, st lane.Store) (Service, error)
 }
 
 const (
@@ -38,8 +50,8 @@ const (
 	joinEach   = 100 * time.Millisecond
 	statusEach = 250 * time.Millisecond
 
-	// silence is how long the sender may say nothing, or its data not come,
-	// before the receiver gives up: many lost announcements, and less than the
+	// silence is how long the sender may not answer us, or its data not come
+	// where nothing else can be asked, before the receiver gives up: less than the
 	// ten seconds that people wait.
 	silence = 8 * time.Second
 
@@ -69,11 +81,12 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	// A cancelled receiver still tells the sender and hears its answer.
 	hearing, deaf := context.WithCancel(context.WithoutCancel(ctx))
 	readers.Go(func() {
-		if err := Discover(hearing, cfg.Network, s.announcement); err != nil {
+		if err := Discover(hearing, cfg.Network, cfg.Server, s.announcement); err != nil {
 			cancel(err)
 		}
 	})
 	readers.Go(func() { s.control(hearing) })
+	s.serve(hearing)
 	if err = s.loop(ctx); s.state == protocol.ReceiverDone {
 		err = nil // whatever came while the last report was repeated
 	}
@@ -82,6 +95,9 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	}
 	s.close(err)
 	cancel(err)
+	if s.service != nil {
+		s.service.Close()
+	}
 	deaf()
 	s.data.Close()
 	s.conn.Close()
@@ -90,6 +106,7 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	}
 	readers.Wait()
 	s.pipe.wait.Wait()
+	s.lanes.wait.Wait()
 	st := s.status(time.Now())
 	s.cfg.Status(st)
 	return st, err
@@ -99,8 +116,9 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 type session struct {
 	cfg       Config
 	run       uint64
-	begun     Heard // as Run was given it; does not change, so any goroutine may read it
-	heard     Heard // the latest
+	begun     Heard                 // as Run was given it, or as a restarted sender began
+	sender    atomic.Pointer[Heard] // the same, for other goroutines
+	heard     Heard                 // the latest
 	data      mcast.Reader
 	conn      mcast.Conn
 	ear       mcast.Ear // nil: not a bench session, or we can't
@@ -112,6 +130,10 @@ type session struct {
 	rejects   map[protocol.SBN]int
 	random    *rand.Rand
 	news      chan any // Heard, welcome or protocol.Roster
+	lanes     lanes
+	store     *store
+	service   Service // nil: others can't ask us
+	notices   []Notice
 
 	state    protocol.ReceiverState
 	failure  string
@@ -127,6 +149,7 @@ type session struct {
 	acked    bool
 	room     Room
 	counted  int // machines of the roster that room sums up so far
+	total    int // of them
 	verified atomic.Int64
 
 	report protocol.Report
@@ -141,6 +164,8 @@ type session struct {
 	opened, started, ended, heardAt, joinAt, reportAt, shown time.Time
 	dataAt                                                   time.Time // of the last datagram of the data group
 	symbolAt                                                 time.Time // of the last symbol
+	answeredAt                                               time.Time // of the last datagram to us alone
+	multicastAt                                              time.Time // of the last announcement to all
 }
 
 func newSession(cfg Config, h Heard, target Target) (*session, error) {
@@ -159,7 +184,7 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := cfg.Network.Open()
+	conn, err := cfg.Network.Open(0)
 	if err != nil {
 		data.Close()
 		return nil, err
@@ -182,7 +207,17 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 	if h.Bench {
 		s.ear = overhear(cfg.Network, h.Data)
 	}
-	s.random = rand.New(rand.NewPCG(uint64(cfg.ID), 1))
+	if s.pipe.throttle.rate = cfg.WriteLimit; keepsNothing(target) {
+		s.pipe.reuse = ReuseNever
+	} else {
+		s.pipe.reuse = cfg.Reuse
+	}
+	s.sender.Store(&h)
+	s.random = rand.New(rand.NewPCG(uint64(cfg.ID), s.run))
+	s.lanes = newLanes(s)
+	if s.store = newStore(target, protocol.Blocks(h.RawSize)); keepsNothing(target) {
+		s.cfg.Serve = nil
+	}
 	return s, nil
 }
 
@@ -211,7 +246,7 @@ func (s *session) loop(ctx context.Context) error {
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.ended) > farewell) {
+		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.ended) > farewell) && s.stays(now) == "" {
 			return nil
 		}
 	}
@@ -245,6 +280,9 @@ func (s *session) step(ctx context.Context, now time.Time) error {
 	if err := s.listen(now); err != nil {
 		return err
 	}
+	if err := s.fetch(ctx, now); err != nil {
+		return err
+	}
 	if err := s.results(ctx, now); err != nil {
 		return err
 	}
@@ -271,26 +309,6 @@ func (s *session) complete() bool {
 	return s.collector.manifest != nil && s.queued == 0 && len(s.held) == 0 && have.NextAbsent(0) == have.Len()
 }
 
-// patience ends every wait that has lasted too long, with its reason.
-func (s *session) patience(now time.Time) error {
-	quiet := now.Sub(s.heardAt)
-	announced := quiet < silence/4
-	switch {
-	case s.ending || s.state.Over():
-		return nil // the disk is ours alone now
-	case !s.admitted && now.Sub(s.opened) > silence && announced:
-		return fmt.Errorf("the sender at %v does not answer though its announcements arrive: a firewall on its side or a wrong route on ours; check UDP to that address", s.heard.Report)
-	case s.admitted && now.Sub(s.symbolAt) > silence && announced && s.collector.cut():
-		if now.Sub(s.dataAt) < silence/2 {
-			return fmt.Errorf("short datagrams of group %v arrive but none of the long ones for %v: the MTU of the path is below the sender's; use the same MTU on all machines and on the switch", s.heard.Data, silence)
-		}
-		return fmt.Errorf("announcements arrive but no data of group %v for %v: a switch filters multicast (IGMP snooping without a querier), a firewall, or the MTU of the path is below the sender's; check the switch and --interface", s.heard.Data, silence)
-	case quiet > silence && (now.Sub(s.dataAt) > silence || !s.admitted):
-		return fmt.Errorf("the sender fell silent %v ago: it crashed or the network is cut; start `pxecast send` again", quiet.Round(time.Second))
-	}
-	return nil
-}
-
 // close tells the sender how it ended, if it did not end well, until the
 // sender has acknowledged it. One that is silent or has ended is not waited for.
 func (s *session) close(err error) {
@@ -314,6 +332,7 @@ func (s *session) close(err error) {
 			switch n := n.(type) {
 			case protocol.Roster:
 				s.places(&n)
+				s.answeredAt = time.Now()
 			case Heard:
 				s.heardAgain(n, time.Now())
 			}
@@ -325,5 +344,5 @@ func (s *session) close(err error) {
 
 // verifyKey checks that a welcome comes from the sender of the announcement.
 func (s *session) verifyKey(signed []byte, sig [protocol.SignatureSize]byte) bool {
-	return s.begun.Key().Verify(protocol.ContextWelcome, signed, trust.Signature(sig))
+	return s.sender.Load().Key().Verify(protocol.ContextWelcome, signed, trust.Signature(sig))
 }

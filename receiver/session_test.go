@@ -43,6 +43,7 @@ func (paper) Zero(context.Context, int64, int64) error { return nil }
 func (paper) Flush() error                             { return nil }
 func (paper) Finish() error                            { return nil }
 func (paper) Held(int64, int64) bool                   { return false }
+func (paper) Erased(int64, int64) bool                 { return false }
 func (paper) ReadAt(p []byte, _ int64) (int, error)    { return len(p), nil }
 
 // newTestSession is a session of the image without a network.
@@ -53,12 +54,16 @@ func newTestSession(m *image.Manifest, key *trust.Key) (*session, *tap) {
 		a.PublicKey = key.Public()
 	}
 	h, c := Heard{Announce: *a}, &tap{}
-	return &session{
+	s := &session{
 		cfg: Config{ID: 5, Workers: 1, Status: func(Status) {}}, begun: h, heard: h, data: c, conn: c,
 		collector: newCollector(a, leastMemory), pipe: newPipeline(paper{}, leastMemory/class+1), rebuilder: newRebuilder(),
 		bytes: make([]byte, a.ManifestSize), rejects: map[protocol.SBN]int{}, news: make(chan any, 64),
 		state: protocol.ReceiverJoined, nonces: map[uint64]time.Time{}, size: 548, random: rand.New(rand.NewPCG(1, 1)),
-	}, c
+	}
+	s.store = newStore(paper{}, protocol.Blocks(a.RawSize))
+	s.sender.Store(&h)
+	s.lanes = newLanes(s)
+	return s, c
 }
 
 // seal makes d a datagram of session 7: magic, version, checksum.

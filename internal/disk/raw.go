@@ -24,6 +24,7 @@ type raw struct {
 	noDirect  atomic.Bool // O_DIRECT was accepted by open and refused by a read or write
 	noPunch   atomic.Bool
 	noZeroout atomic.Bool
+	wrote     atomic.Int64 // bytes of zeros that were not left to a command
 	fresh     atomic.Int64 // of a file that was extended: where never written bytes begin
 	bounce    sync.Pool    // *[]byte of blockSize, aligned
 	zeros     []byte

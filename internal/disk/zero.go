@@ -70,6 +70,7 @@ func (r *raw) zeroAligned(ctx context.Context, off, n int64) error {
 	if !r.noZeroout.Load() {
 		err := zeroout(r.cached, off, n)
 		if !unsupported(err) {
+			r.wrote.Add(n) // by the kernel: there is no command, or the above had used it
 			return err
 		}
 		r.noZeroout.Store(true)
@@ -118,6 +119,7 @@ func (r *raw) writeZeros(ctx context.Context, off, n int64) error {
 		if err := r.writeAt(r.zeros[:chunk], off); err != nil {
 			return err
 		}
+		r.wrote.Add(chunk)
 		off, n = off+chunk, n-chunk
 	}
 	return nil

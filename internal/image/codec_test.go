@@ -138,7 +138,7 @@ func FuzzDecode(f *testing.F) {
 func TestAllZero(t *testing.T) {
 	b := make([]byte, blockSize)
 	for _, n := range []int{0, 1, 4095, 4096, 4097, blockSize} {
-		if !allZero(b[:n]) {
+		if !IsZero(b[:n]) {
 			t.Errorf("%d zeros are not zero", n)
 		}
 		for _, at := range []int{0, n / 2, n - 1} {
@@ -146,7 +146,7 @@ func TestAllZero(t *testing.T) {
 				continue
 			}
 			b[at] = 1
-			if allZero(b[:n]) {
+			if IsZero(b[:n]) {
 				t.Errorf("a one at %d of %d was missed", at, n)
 			}
 			b[at] = 0

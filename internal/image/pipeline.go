@@ -202,7 +202,7 @@ func (p *pipeline) process(enc encoder, s *slot) error {
 			return fmt.Errorf("read image %s: %w", p.name, err)
 		}
 	}
-	if s.zero = allZero(s.raw); s.zero {
+	if s.zero = IsZero(s.raw); s.zero {
 		return nil
 	}
 	s.digest = Sum(s.raw)

@@ -104,7 +104,7 @@ func (v *diskVerifier) matches(s protocol.SBN, p []byte) bool {
 	if i, ok := v.m.Index(s); ok {
 		return Sum(p) == v.m.Digest(i)
 	}
-	return allZero(p)
+	return IsZero(p)
 }
 
 func (v *diskVerifier) mismatch(s protocol.SBN) {

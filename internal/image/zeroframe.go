@@ -50,8 +50,8 @@ func appendZeroFrame(b []byte, raw int64) []byte {
 	return le.AppendUint32(b, uint32(raw)<<3|rle|last)
 }
 
-// allZero reports whether p holds nothing but zeros.
-func allZero(p []byte) bool {
+// IsZero reports whether p holds nothing but zeros.
+func IsZero(p []byte) bool {
 	for len(p) > len(zeros) {
 		if !bytes.Equal(p[:len(zeros)], zeros[:]) {
 			return false

@@ -1,0 +1,252 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/disk"
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// What is on the disk already is compared with the manifest here, and is not
+// written again.
+
+// kept is a block that was on the disk and is erased when the writing begins.
+type kept struct {
+	off int64
+	raw []byte
+}
+
+// keep reads the few data blocks that are erased before the first write, and
+// keeps those that are the image's: they are never fetched again.
+func (p *pipeline) keep() {
+	last := protocol.SBN(p.manifest.Blocks() - 1)
+	p.keepBlock(0)
+	for s := last; s > 0 && p.target.Erased(int64(s)*protocol.BlockSize, int64(p.manifest.RawLen(s))); s-- {
+		p.keepBlock(s)
+	}
+}
+
+func (p *pipeline) keepBlock(s protocol.SBN) {
+	if _, data := p.manifest.Index(s); !data {
+		return // to be erased is all it needs
+	}
+	raw := disk.AlignedBuffer(p.manifest.RawLen(s))
+	p.scan.claim(s)
+	equal, err := p.equal(s, raw)
+	if equal {
+		p.kept = append(p.kept, kept{int64(s) * protocol.BlockSize, raw})
+		p.written.Add(int64(len(raw)))
+	}
+	p.scan.done(s, equal, err != nil)
+}
+
+// begin lets the disk be written, before the first write. What that erases of
+// the blocks that were there is put back.
+func (p *pipeline) begin() error {
+	if p.opening.CompareAndSwap(false, true) {
+		p.openErr = p.target.Begin()
+		for _, k := range p.kept {
+			if p.openErr == nil {
+				p.openErr = p.target.WriteBlock(k.off, k.raw)
+			}
+		}
+		p.kept = nil
+		close(p.begun)
+	}
+	<-p.begun
+	return p.openErr
+}
+
+// equal reports whether data block s is on the disk; raw is memory for it. What
+// cannot be read is not there: it may well be written.
+func (p *pipeline) equal(s protocol.SBN, raw []byte) (bool, error) {
+	raw = raw[:p.manifest.RawLen(s)]
+	n, err := p.target.ReadAt(raw, int64(s)*protocol.BlockSize)
+	if n < len(raw) {
+		if errors.Is(err, io.EOF) {
+			err = nil // an image file that is still shorter
+		}
+		return false, err
+	}
+	if image.IsZero(raw) {
+		return false, nil // a new disk costs no digests
+	}
+	i, data := p.manifest.Index(s)
+	return data && image.Sum(raw) == p.manifest.Digest(i), nil
+}
+
+// check reads block s of the disk and takes care of the block that came
+// meanwhile.
+func (p *pipeline) check(ctx context.Context, s protocol.SBN, w *worker) {
+	equal, err := p.equal(s, w.raw)
+	if equal {
+		p.written.Add(int64(p.manifest.RawLen(s)))
+	}
+	b := p.scan.done(s, equal, err != nil)
+	switch {
+	case b == nil:
+	case equal:
+		p.results <- result{block: b, reused: true}
+	default:
+		p.results <- result{block: b, err: p.block(ctx, b, w)}
+	}
+}
+
+// put takes a complete block to the disk, unless it is there.
+func (p *pipeline) put(ctx context.Context, b *block, w *worker) {
+	switch p.scan.take(b) {
+	case write:
+		p.results <- result{block: b, err: p.block(ctx, b, w)}
+	case read:
+		p.check(ctx, b.sbn, w)
+	case forget:
+		p.results <- result{block: b, reused: true}
+	case leave:
+	}
+}
+
+// zeros makes all zero runs zero. A disk that holds some of the image is read
+// first, when its data blocks have been: what is zero is not written.
+func (p *pipeline) zeros(ctx context.Context) error {
+	select {
+	case <-p.scan.over:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	foreign := p.reuse == ReuseNever || p.scan.foreign() && p.manifest.DataBlocks() > 0
+	if foreign {
+		if err := p.begin(); err != nil { // at once: it takes a while
+			return err
+		}
+	}
+	defer p.cleared.Store(true)
+	buffer := disk.AlignedBuffer(protocol.BlockSize)
+	for _, r := range p.manifest.Runs() {
+		if !r.Zero {
+			continue
+		}
+		off := int64(r.First) * protocol.BlockSize
+		end := min(off+int64(r.Blocks)*protocol.BlockSize, p.manifest.RawSize())
+		var err error
+		if foreign {
+			err = p.zero(ctx, off, end-off)
+		} else {
+			err = p.clear(ctx, off, end, buffer)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostCleared is how much is zeroed at once when what was read before it was
+// not zero: disks zero much at once faster than they read it.
+const mostCleared = 64 << 20
+
+// clear makes [off, end) zero, and writes little of what is zero already: each
+// block that is not zero in a row doubles how much is zeroed unread.
+func (p *pipeline) clear(ctx context.Context, off, end int64, buffer []byte) error {
+	for row := int64(len(buffer)); off < end; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if n := p.hole(off, end); n > 0 {
+			p.written.Add(n)
+			p.zeroEqual.Add(n)
+			p.zeroChecked.Add(n)
+			off += n
+			continue
+		}
+		raw := buffer[:min(int64(len(buffer)), end-off)]
+		n := int64(len(raw))
+		if got, err := p.target.ReadAt(raw, off); got == len(raw) && image.IsZero(raw) {
+			row = int64(len(buffer))
+			p.written.Add(n)
+			p.zeroEqual.Add(n)
+		} else {
+			if got < len(raw) && (err == nil || errors.Is(err, io.EOF)) {
+				row = end - off // past the end of an image file: there is nothing to read
+			}
+			n = min(row, end-off)
+			row = min(2*row, mostCleared)
+			if err := p.zero(ctx, off, n); err != nil {
+				return err
+			}
+		}
+		off += n
+		p.zeroChecked.Add(n)
+	}
+	return nil
+}
+
+// hole returns how much from off on is known to be zero unread, in whole blocks.
+func (p *pipeline) hole(off, end int64) int64 {
+	t, ok := p.target.(interface{ NextData(off int64) int64 })
+	if !ok {
+		return 0
+	}
+	to := t.NextData(off)
+	if to < end {
+		to -= (to - off) % protocol.BlockSize
+	}
+	return min(to, end) - off
+}
+
+// limitedZero is how much is zeroed between two waits of a limited disk: so
+// much that disks do it by a command if they have one.
+const limitedZero = 8 << 20
+
+// zero makes [off, off+n) zero. Under a limit it goes in steps, each paid for
+// afterwards: only then is it known whether the disk had to write anything.
+func (p *pipeline) zero(ctx context.Context, off, n int64) error {
+	if err := p.begin(); err != nil {
+		return err
+	}
+	step := n
+	if p.throttle.rate > 0 {
+		step = limitedZero
+	}
+	for ; n > 0; n -= step {
+		step = min(step, n)
+		if err := p.throttle.wait(ctx, 0); err != nil {
+			return err
+		}
+		before := p.zeroWrites(0)
+		if err := p.target.Zero(ctx, off, step); err != nil {
+			return err
+		}
+		p.throttle.book(time.Now(), p.zeroWrites(step)-before)
+		p.written.Add(step)
+		off += step
+	}
+	return nil
+}
+
+// zeroWrites returns how many bytes of zeros the target has written so far; if
+// it does not tell, n.
+func (p *pipeline) zeroWrites(n int64) int64 {
+	if t, ok := p.target.(interface{ ZeroWrites() int64 }); ok {
+		return t.ZeroWrites()
+	}
+	return n
+}
+
+// undecided reports whether it is not known yet what disk this is.
+func (p *pipeline) undecided() bool { return p.scan != nil && p.scan.sampling() }
+
+// compared returns how far the disk has been compared with the image.
+func (p *pipeline) compared() Check {
+	if p.scan == nil || p.reuse == ReuseNever {
+		return Check{}
+	}
+	c := p.scan.progress()
+	c.Running = c.Running || !p.scan.foreign() && !p.cleared.Load()
+	c.Bytes += p.zeroChecked.Load()
+	c.Equal += p.zeroEqual.Load()
+	return c
+}

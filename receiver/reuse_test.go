@@ -1,0 +1,136 @@
+package receiver
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/image/imagetest"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+func TestReuseParses(t *testing.T) {
+	for _, r := range []Reuse{ReuseAuto, ReuseAlways, ReuseNever} {
+		if got, err := ParseReuse(r.String()); got != r || err != nil {
+			t.Errorf("%v is parsed as %v, %v", r, got, err)
+		}
+	}
+	if _, err := ParseReuse("sometimes"); err == nil {
+		t.Error("sometimes is taken")
+	}
+}
+
+// TestSamplesAreSpread: whatever the time allows of them, the sample leaves no
+// large part of the image out.
+func TestSamplesAreSpread(t *testing.T) {
+	for _, blocks := range []int{1, 2, 15, 16, 17, 255, 256, 257, 1000, 4096, 400_000} {
+		frames := make([]int, blocks)
+		for i := range frames {
+			frames[i] = 14
+		}
+		m := imagetest.Manifest(t, frames...)
+		list := samples(m, rand.New(rand.NewPCG(1, uint64(blocks))))
+		if want := min(blocks, mostSamples); len(list) != want {
+			t.Errorf("%d samples of %d blocks, want %d", len(list), blocks, want)
+		}
+		for i := range min(firstSamples, blocks) {
+			if list[i] != protocol.SBN(i) {
+				t.Errorf("of %d blocks sample %d is block %d", blocks, i, list[i])
+			}
+		}
+		for _, part := range []int{60, 120, mostSamples} {
+			some := slices.Clone(list[:min(part, len(list))])
+			some = append(some, 0, protocol.SBN(blocks))
+			slices.Sort(some)
+			widest := 0
+			for i, s := range some[1:] {
+				widest = max(widest, int(s-some[i]))
+			}
+			if most := 4*blocks/part + 2; widest > most {
+				t.Errorf("the first %d of the samples of %d blocks leave out %d in a row, want at most %d", part, blocks, widest, most)
+			}
+		}
+	}
+}
+
+// TestScanTellsInOrder: nothing is told of a block before it and all before it
+// have been read, whatever the order in which they were.
+func TestScanTellsInOrder(t *testing.T) {
+	frames := make([]int, 300)
+	for i := range frames {
+		frames[i] = 14 * (i % 7 & 1) // zero runs in between
+	}
+	m := imagetest.Manifest(t, frames...)
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		c := newScan(m, ReuseAlways, time.Now())
+		var out []protocol.SBN
+		read, told := map[protocol.SBN]bool{}, map[protocol.SBN]bool{}
+		for last := protocol.SBN(0); ; {
+			if s, ok := c.next(time.Now()); ok {
+				out = append(out, s)
+			}
+			if n := len(out); n > 8 || n > 0 && r.IntN(3) == 0 {
+				i := r.IntN(n)
+				read[out[i]] = true
+				c.done(out[i], r.IntN(2) == 0, false)
+				out = slices.Delete(out, i, i+1)
+			}
+			found, to := c.tell()
+			for _, s := range found {
+				if !read[s] || told[s] {
+					t.Fatalf("block %d is told, read: %v, told before: %v", s, read[s], told[s])
+				}
+				told[s] = true
+			}
+			if to < last {
+				t.Fatalf("told up to %d after %d", to, last)
+			}
+			for ; last < to; last++ {
+				if _, data := m.Index(last); data && !read[last] {
+					t.Fatalf("told up to %d, block %d has not been read", to, last)
+				}
+			}
+			if int(to) == m.Blocks() {
+				break
+			}
+		}
+		select {
+		case <-c.over:
+		default:
+			t.Error("all is told and the scan is not over")
+		}
+		if n := m.DataBlocks(); len(read) != n || c.foreign() == (len(told) > 0) {
+			t.Errorf("%d of %d blocks were read, %d found", len(read), n, len(told))
+		}
+	}
+}
+
+// TestThrottle: bookings are paid for in turn, and a rest earns little.
+func TestThrottle(t *testing.T) {
+	now := time.Now()
+	th := throttle{rate: 1000}
+	th.book(now, 0)
+	th.paid = now
+	for i, c := range []struct {
+		after time.Duration
+		bytes int64
+		want  time.Duration
+	}{
+		{0, 500, 0},
+		{0, 250, 500 * time.Millisecond},
+		{100 * time.Millisecond, 250, 650 * time.Millisecond},
+		{900 * time.Millisecond, 100, 0},
+		{time.Hour, 1000, 0},
+		{0, 1, time.Second - credit},
+	} {
+		now = now.Add(c.after)
+		if got := th.book(now, c.bytes); got != c.want {
+			t.Errorf("booking %d waits for %v, want %v", i, got, c.want)
+		}
+	}
+	if free := (&throttle{}); free.book(now, 1<<40) != 0 || free.book(now, 1) != 0 {
+		t.Error("no limit limits")
+	}
+}

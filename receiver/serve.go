@@ -1,0 +1,149 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/blockset"
+	"github.com/pxecast/pxecast/internal/disk"
+	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/image/frame"
+	"github.com/pxecast/pxecast/internal/lane"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// Service gives other machines what this one has, see lane.Server.
+type Service interface {
+	Addr() netip.AddrPort
+	// Served returns what went out so far, and when something last did.
+	Served() (bytes, blocks int64, last time.Time)
+	Close()
+}
+
+// mostMakers is how many blocks are read and compressed for others at once:
+// more would slow down our own.
+const mostMakers = 2
+
+// store is a disk in the making, as others may fetch from it.
+type store struct {
+	target   io.ReaderAt
+	manifest atomic.Pointer[image.Manifest]
+	makers   chan *maker // nil: one to be made when it is needed
+
+	mu      sync.Mutex
+	written *blockset.Set
+}
+
+// maker is what one block at a time is read and compressed with.
+type maker struct {
+	encoder *frame.Encoder
+	raw     []byte
+}
+
+func newStore(target io.ReaderAt, blocks int) *store {
+	t := &store{target: target, written: blockset.New(blocks), makers: make(chan *maker, mostMakers)}
+	for range mostMakers {
+		t.makers <- nil
+	}
+	return t
+}
+
+// add takes note that a block is on the disk.
+func (t *store) add(s protocol.SBN) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.written.Add(int(s))
+}
+
+// Manifest implements lane.Store.
+func (t *store) Manifest() *image.Manifest { return t.manifest.Load() }
+
+// Has implements lane.Store.
+func (t *store) Has(s protocol.SBN) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return int(s) < t.written.Len() && t.written.Has(int(s))
+}
+
+// AppendHave implements lane.Store.
+func (t *store) AppendHave(b []byte) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.written.AppendBinary(b)
+}
+
+// errChanged says that the disk does not give back what it took.
+var errChanged = errors.New("does not read back as it was written")
+
+// AppendFrame implements lane.Store. What the disk gives back is checked before
+// it is sent: who sends wrong bytes is never asked again.
+func (t *store) AppendFrame(dst []byte, s protocol.SBN) ([]byte, error) {
+	m := t.Manifest()
+	if m == nil || !t.Has(s) {
+		return nil, fmt.Errorf("block %d is not here", s)
+	}
+	i, ok := m.Index(s)
+	if !ok {
+		return nil, fmt.Errorf("block %d is zero", s)
+	}
+	k := <-t.makers
+	if k == nil {
+		k = &maker{frame.NewEncoder(), disk.AlignedBuffer(max(frame.Room, protocol.BlockSize))}
+	}
+	defer func() { t.makers <- k }()
+	raw := k.raw[:m.RawLen(s)]
+	if _, err := t.target.ReadAt(raw, int64(s)*protocol.BlockSize); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("reading block %d: %w", s, err)
+	}
+	if image.Sum(raw) != m.Digest(i) {
+		return nil, fmt.Errorf("block %d %w", s, errChanged)
+	}
+	return k.encoder.EncodeAll(raw, dst), nil
+}
+
+// serve lets others fetch from us, if it can.
+func (s *session) serve(ctx context.Context) {
+	if s.cfg.Serve == nil || s.store == nil {
+		return
+	}
+	service, err := s.cfg.Serve(ctx, s.store)
+	if err != nil {
+		s.notice("serve", fmt.Sprintf("other machines can't fetch from this one: %v", err))
+		return
+	}
+	s.service = service
+}
+
+// port returns where others may ask us, 0 for nowhere.
+func (s *session) port() uint16 {
+	if s.service == nil {
+		return 0
+	}
+	return s.service.Addr().Port()
+}
+
+var _ lane.Store = (*store)(nil)
+
+// stays says why a finished receiver is still here for others, "" if it is not.
+func (s *session) stays(now time.Time) string {
+	if s.service == nil || s.cfg.Linger <= 0 || s.state != protocol.ReceiverDone {
+		return ""
+	}
+	wait := s.room.Machines - s.room.Done - s.room.Failed
+	orphan := s.silent(now) >= orphanAfter/3
+	switch _, _, last := s.service.Served(); {
+	case !orphan && wait == 0 && s.counted == s.total:
+		return "" // nobody lacks anything
+	case !last.IsZero() && now.Sub(last) < s.cfg.Linger:
+		return fmt.Sprintf("staying while other machines fetch from this one, the last %v ago", now.Sub(last).Round(time.Second))
+	case orphan && wait > 0 && now.Sub(s.ended) < s.cfg.Linger:
+		return fmt.Sprintf("staying for %d machines that are not done and have no sender any more", wait)
+	}
+	return ""
+}

@@ -1,0 +1,118 @@
+package receiver
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/blockset"
+	"github.com/pxecast/pxecast/internal/lane"
+)
+
+// service is a way in which a machine gives blocks when it is asked.
+type service uint8
+
+const (
+	peerHTTP   service = iota // another receiver
+	senderHTTP                // the sender is a peer too, the last to be asked
+	senderTFTP                // needs nothing but plain UDP
+)
+
+// ways is how many lanes there are; a block's lane is its place in
+// protocol.Counters.Lanes.
+const (
+	wayMulticast = iota
+	wayPeer
+	wayTFTP
+)
+
+func (s service) way() int {
+	if s == senderTFTP {
+		return wayTFTP
+	}
+	return wayPeer
+}
+
+// origin is one place that blocks can be had from.
+type origin struct {
+	service service
+	at      netip.AddrPort
+}
+
+// source is what a planner knows of an origin.
+type source struct {
+	origin
+	ready   bool          // the roster says that it has the manifest
+	has     *blockset.Set // nil: not told yet, or nothing that we lack
+	asked   time.Time     // for has, the last time
+	told    bool          // what it has, the last time
+	asking  bool
+	running int  // requests for blocks under way
+	proven  bool // gave a block that was right since it last failed
+
+	until  time.Time     // left alone until then
+	wait   time.Duration // and for how long that is
+	lies   int           // blocks that it lists and does not have
+	banned bool
+	left   bool // the address of a sender that is no longer ours
+}
+
+const (
+	// A machine that fails is left alone for a while that doubles with each
+	// failure and halves with each success.
+	leastWait = time.Second
+	mostWait  = time.Minute
+
+	// busyWait is for one that only has too much to do, or nothing yet.
+	busyWait = askEach
+
+	// mostLies is how many blocks that a peer lists and does not have are taken
+	// for mishaps.
+	mostLies = 3
+)
+
+// usable reports whether it may be asked.
+func (s *source) usable(now time.Time) bool { return !s.banned && !s.left && !now.Before(s.until) }
+
+// most is how many requests it may have from us at once: little until it has
+// shown that it answers, and the truth.
+func (s *source) most() int {
+	switch {
+	case s.service == senderHTTP:
+		return mostAtSender
+	case s.proven && s.service == peerHTTP:
+		return mostAtPeer
+	}
+	return 1
+}
+
+// answered takes note of a request that went well.
+func (s *source) answered() {
+	if s.wait /= 2; s.wait < leastWait {
+		s.wait = 0
+	}
+}
+
+// failed takes note of one that did not. It returns what there is to say
+// against the machine, if it is more than that it is not there or has no time.
+func (s *source) failed(now time.Time, w wish, did lane.Did) (why string) {
+	switch {
+	case did == lane.Busy, did == lane.Lacks && w != wantBlocks:
+		s.until = now.Add(busyWait)
+		return ""
+	case did == lane.Lacks:
+		why = "lists blocks that it does not have"
+		if s.lies++; s.lies >= mostLies {
+			s.banned = true
+		}
+	case did == lane.Hung:
+		why = "does not answer in time"
+	case did == lane.Closed:
+		why = "closes connections early"
+	case did == lane.TooLong, did == lane.Garbled:
+		why = "answers something else than it was asked for"
+	}
+	s.proven = false
+	s.wait = max(leastWait, min(2*s.wait, mostWait))
+	s.until = now.Add(s.wait)
+	return why
+}
