@@ -48,6 +48,7 @@ type control struct {
 	reports chan reporting
 	pool    sync.Pool    // of *protocol.Report
 	rest    atomic.Int64 // nanoseconds that datagrams may wait, to be taken together
+	answers answers
 }
 
 func newControl(id protocol.SessionID, conn mcast.Conn) *control {
@@ -94,6 +95,10 @@ func (c *control) run(ctx context.Context) error {
 
 func (c *control) datagram(d []byte, from netip.AddrPort) {
 	h, err := protocol.ParseHeader(d)
+	if err == nil && h.Type == protocol.TypeSolicit {
+		c.solicited(d, from)
+		return
+	}
 	if err != nil || h.Session != c.session {
 		return
 	}

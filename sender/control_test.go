@@ -28,13 +28,13 @@ func TestReportsAreTakenInTime(t *testing.T) {
 func testTaken(t *testing.T, sched *scheduler, receivers int) {
 	net := simnet.New(1, simnet.Options{})
 	defer net.Close()
-	own, err := net.Host("server").Open()
+	own, err := net.Host("server").Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newControl(7, own)
 	c.rest.Store(int64(sched.rest()))
-	other, err := net.Host("room").Open()
+	other, err := net.Host("room").Open(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func (s *scheduler) deal(now time.Time, m *member, deficits []protocol.Deficit) 
 		m.lacks[protocol.ObjectManifest].RemoveRange(0, s.objects[0].n)
 	}
 	o, lacks := s.objects[r.Object], m.lacks[r.Object]
-	prompt := r.Object == protocol.ObjectManifest || !m.lossy(s.loss) || s.repairPass()
+	prompt := r.Object == protocol.ObjectManifest || !m.lossy(s.loss)
 	at, repairs := o.from(r.From), mostRepairs
 	for _, d := range deficits {
 		lo, hi := o.from(d.First), o.from(d.First+protocol.SBN(d.Count))
@@ -28,10 +28,10 @@ func (s *scheduler) deal(now time.Time, m *member, deficits []protocol.Deficit) 
 		at = hi
 		if d.Need == protocol.NeedAll {
 			o.lackWhole(lo, hi, r.AsOf)
-		} else if prompt {
+		} else {
 			hi = min(hi, lo+repairs)
 			repairs -= hi - lo
-			o.lackSome(lo, hi, int(d.Need), r.AsOf, m.loss)
+			o.lackSome(lo, hi, int(d.Need), r.AsOf, m.loss, prompt)
 		}
 	}
 	lacks.RemoveRange(at, o.from(r.To))
@@ -42,14 +42,9 @@ func (s *scheduler) deal(now time.Time, m *member, deficits []protocol.Deficit) 
 // us busy for as long as it takes to go through the whole image.
 const mostRepairs = 4096
 
-// repairPass reports whether no whole block of the image waits.
-func (s *scheduler) repairPass() bool {
-	image := s.objects[protocol.ObjectImage]
-	return image.whole.Next(0) == image.n
-}
-
 // lossy reports whether the member loses so much more than the median that its
-// repairs wait for the repair pass, when all the others have all they need.
+// repairs wait for the carousel: it gets them in a cycle in which the others,
+// that have all they need, are no longer here.
 func (m *member) lossy(median float64) bool { return m.loss > 2*median+0.05 }
 
 // lacked returns the first block of an object at or after i that anyone lacks,

@@ -143,6 +143,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(join, false)
 	f.Add(report, true)
 	f.Add(report, false)
+	f.Add(solicit(f), false)
 	f.Add([]byte("garbage"), false)
 	f.Fuzz(func(t *testing.T, d []byte, known bool) {
 		source := noise{imagetest.Manifest(t, 1408*20, 0, 1408*3)}
@@ -161,8 +162,12 @@ func FuzzControl(f *testing.F) {
 			}
 			copy(d[8:], []byte{'P', 'X', protocol.Version})
 			binary.BigEndian.PutUint64(d[12:], 7)
+			if protocol.Type(d[11]) == protocol.TypeSolicit {
+				clear(d[12:20])
+			}
 			binary.BigEndian.PutUint64(d, protocol.Checksum(d))
 		}
+		s.control.answers.announced([]byte("here we are"))
 		s.control.datagram(d, here)
 		if joins, reports := len(s.control.joins), len(s.control.reports); !known && joins+reports > 0 && !lucky(d, s.control.cookie(here)) {
 			t.Fatal("got in without its cookie")

@@ -9,11 +9,17 @@ import (
 const (
 	minInterval = 20 * time.Millisecond // between reports of one receiver
 
+	// eachOf times the number of receivers is the least interval: together they
+	// report less than once a millisecond, with those that have news before
+	// their time.
+	eachOf = 1200 * time.Microsecond
+
 	// calmEach times the number of receivers is the interval while reports
 	// matter little: all of them together cost one core a few parts in a
 	// thousand, whatever the size of the room.
 	calmEach  = 12 * time.Millisecond
-	calmFewer = 5 // receivers report no more often than so many
+	calmFewer = 5           // receivers report no more often than so many
+	calmMost  = time.Second // longer, and it takes too long to notice who is gone
 
 	// calmTail is how long before the last whole block reports come often
 	// again: the receivers must have heard so, and the reports that they had
@@ -31,13 +37,13 @@ const (
 	relaxEach = 50 * time.Millisecond // between two looks at what is enough
 )
 
-// interval is how often each receiver reports: together once a millisecond at
-// the most. In the middle of the image reports only keep the window open, and
+// interval is how often each receiver reports: together less than once a
+// millisecond. In the middle of the image reports only keep the window open, and
 // come as seldom as that allows; they are frequent when somebody waits for
 // their effect, which is at the beginning and at the end.
 func (s *scheduler) interval() time.Duration {
 	n := time.Duration(len(s.alive))
-	return max(minInterval, n*time.Millisecond, min(max(n, calmFewer)*calmEach, s.calm))
+	return max(minInterval, n*eachOf, min(max(n, calmFewer)*calmEach, calmMost, s.calm))
 }
 
 // rest is for how long reports may wait so that one wake takes several: most of

@@ -15,6 +15,8 @@ type member struct {
 	run     uint64
 	name    string
 	address netip.AddrPort
+	peer    uint16 // TCP port of its peer service, 0 none
+	page    int    // first place of the roster that it is told next, while it does not hear the group
 
 	joined, heard, ended time.Time
 	state                protocol.ReceiverState
@@ -25,9 +27,9 @@ type member struct {
 	deficits             []protocol.Deficit
 	lacks                [2]*blockset.Set // by object, as far as its reports told
 
-	held    float64       // share of the time that the room waits for it alone
-	overrun time.Time     // not waited for until then
-	penalty time.Duration // for how long it was not, the last time
+	held    float64 // share of the time that the room waits for it alone
+	overrun overrun
+	apart   bool // it loses far more than the others: its repairs wait, and so do we not for its room
 
 	asOf     protocol.Seq      // as of the latest report
 	asOfAt   time.Time         // when it last moved, or was all that had been sent
@@ -53,8 +55,13 @@ func (m *member) present() bool { return !m.state.Over() }
 // several reports, so it may be gone; or what is sent, up to last, has not
 // reached it for a while, so it can't hear the group.
 func (m *member) absent(now time.Time, interval time.Duration, last protocol.Seq) bool {
-	return now.Sub(m.heard) > max(5*interval, silentAfter) ||
-		m.asOf < last && now.Sub(m.asOfAt) > max(3*interval, deafAfter)
+	return now.Sub(m.heard) > max(5*interval, silentAfter) || m.deaf(now, interval, last)
+}
+
+// deaf reports whether what was sent to the group, up to last, has not reached
+// the member for a while.
+func (m *member) deaf(now time.Time, interval time.Duration, last protocol.Seq) bool {
+	return m.asOf < last && now.Sub(m.asOfAt) > max(3*interval, deafAfter)
 }
 
 // update takes over what a report says of the receiver itself; last is the
@@ -118,6 +125,9 @@ func (m *member) limit(now time.Time, interval time.Duration, crowd bool, packet
 	begin := asOf + room
 	if crowd {
 		begin = at + room
+	}
+	if m.apart {
+		begin = float64(last) + minWindow
 	}
 	return limit{all: protocol.Seq(at + max(socket, minWindow)), begin: protocol.Seq(begin)}
 }

@@ -16,8 +16,11 @@ type object struct {
 	sent   []protocol.Seq // last sequence that carried a symbol of the block; 0 never
 	next   []uint16       // lowest ESI that was never sent; once wrapped, where to go on
 	owed   []uint16       // symbols of a repair that is queued; 0 none
+	due    []uint16       // symbols that somebody needs when the carousel comes by; 0 none
 	wrap   *blockset.Set  // fresh repair symbols are used up: ESIs go round
 	whole  *blockset.Set  // to be sent from ESI 0
+	later  *blockset.Set  // with symbols due
+	lates  bool           // there may be such
 	busy   *blockset.Set  // being sent now
 	queue  []int32        // blocks with owed symbols, oldest first, from head on
 	head   int
@@ -29,8 +32,8 @@ type object struct {
 func newObject(id protocol.Object, n, symbolSize int) *object {
 	return &object{
 		id: id, n: n, t: symbolSize,
-		sent: make([]protocol.Seq, n), next: make([]uint16, n), owed: make([]uint16, n),
-		wrap: blockset.New(n), whole: blockset.New(n), busy: blockset.New(n),
+		sent: make([]protocol.Seq, n), next: make([]uint16, n), owed: make([]uint16, n), due: make([]uint16, n),
+		wrap: blockset.New(n), whole: blockset.New(n), later: blockset.New(n), busy: blockset.New(n),
 	}
 }
 
@@ -80,30 +83,53 @@ func (o *object) lackWhole(lo, hi int, asOf protocol.Seq) {
 }
 
 // lackSome is lackWhole for need symbols too few of each block, to somebody who
-// loses that fraction of what is sent.
-func (o *object) lackSome(lo, hi, need int, asOf protocol.Seq, loss float64) {
+// loses that fraction of what is sent. prompt says that the repair may go before
+// the carousel, even if that is to bring the whole block to others: who has all
+// but a little must not wait for those that have nothing. Otherwise it goes when
+// the carousel comes by.
+func (o *object) lackSome(lo, hi, need int, asOf protocol.Seq, loss float64, prompt bool) {
 	for i := lo; i < hi; i++ {
-		if o.sent[i] <= asOf && !o.busy.Has(i) && !o.whole.Has(i) {
-			o.owe(i, need, loss)
+		if o.sent[i] > asOf || o.busy.Has(i) {
+			continue
+		}
+		count := int(float64(need)/(1-min(loss, mostLoss)) + 0.5)
+		switch {
+		case need >= o.layout(i).K:
+			o.whole.Add(i)
+		case prompt && !o.missedOn(i, need, loss):
+			if o.owed[i] == 0 {
+				o.queue = append(o.queue, int32(i))
+			}
+			o.owed[i] = max(o.owed[i], o.repair(i, need, count))
+		case !o.whole.Has(i):
+			if !o.later.Has(i) {
+				o.due[i] = 0 // what it says is over
+			}
+			o.later.Add(i)
+			o.lates = true
+			o.due[i] = max(o.due[i], uint16(min(count, protocol.MaxSymbols)))
 		}
 	}
+}
+
+// missedOn reports whether need is more of block i than that loss explains:
+// somebody came, or found memory, while the block was on its way. Most of the
+// others have all of it; so the rest waits for the carousel, which may bring the
+// whole block to somebody who comes later still.
+func (o *object) missedOn(i, need int, loss float64) bool {
+	return float64(need) > 2+float64(o.layout(i).K)*(0.25+1.5*loss)
 }
 
 // mostLoss bounds the loss that a repair makes up for in advance: to a receiver
 // that loses more, or says so, every symbol is mostly in vain.
 const mostLoss = 0.75
 
-// owe queues a repair: need fresh repair symbols and as many more as the loss
-// will take of them. Once the fresh ones are used up the ESIs go round; since
-// the receiver lacks (m+need) of the k+m, that many more must be sent for need
-// to be among them.
-func (o *object) owe(i, need int, loss float64) {
+// repair returns how many symbols heal a need of block i: count fresh repair
+// symbols, which is the need and what the loss will take of them. Once the fresh
+// ones are used up the ESIs go round; since the receiver lacks (m+need) of the
+// k+m, that many more must be sent for need to be among them.
+func (o *object) repair(i, need, count int) uint16 {
 	l := o.layout(i)
-	if l.K <= need {
-		o.whole.Add(i)
-		return
-	}
-	count := int(float64(need)/(1-min(loss, mostLoss)) + 0.5)
 	if !o.wrap.Has(i) && int(o.next[i])+need > l.N() {
 		o.wrap.Add(i)
 	}
@@ -113,10 +139,7 @@ func (o *object) owe(i, need int, loss float64) {
 	} else {
 		count = min(count, l.N()-int(o.next[i]))
 	}
-	if o.owed[i] == 0 {
-		o.queue = append(o.queue, int32(i))
-	}
-	o.owed[i] = max(o.owed[i], uint16(min(count, l.N())))
+	return uint16(min(count, l.N()))
 }
 
 // takeRepair returns the oldest queued repair of a block that anyone still
@@ -129,7 +152,7 @@ func (o *object) takeRepair() (job, bool) {
 		}
 		owed := int(o.owed[i])
 		o.owed[i] = 0
-		if o.whole.Has(i) || o.busy.Has(i) || o.wanted(i) != i {
+		if o.busy.Has(i) || o.wanted(i) != i {
 			continue
 		}
 		l := o.layout(i)
@@ -139,25 +162,61 @@ func (o *object) takeRepair() (job, bool) {
 	return job{}, false
 }
 
-// takeWhole returns the first block at or after cursor that is to be sent
-// whole, wrapping round once, with parity extra symbols in k.
-func (o *object) takeWhole(cursor int, parity float64) (job, bool) {
+// takeNext returns what the carousel brings at or after cursor, wrapping round
+// once: a block that is to be sent whole, with parity extra symbols in k, or the
+// repair that is due of one. begin says that whole ones may be sent now.
+func (o *object) takeNext(cursor int, parity float64, begin bool) (job, bool) {
 	for range 2 {
-		for i := o.whole.Next(cursor); i < o.n; i = o.whole.Next(i) {
+		for i := o.coming(cursor, begin); i < o.n; i = o.coming(i, begin) {
 			if next := o.wanted(i); next > i {
-				o.whole.RemoveRange(i, next)
-				continue
+				o.drop(i, next)
+			} else if o.busy.Has(i) {
+				i++ // a repair of it is on its way; the next report tells what that left
+			} else {
+				return o.take(i, parity), true
 			}
-			o.whole.Remove(i)
-			l := o.layout(i)
-			o.busy.Add(i)
-			again := o.sent[i] != 0
-			left := l.K + min(protocol.MaxRepair, int(float64(l.K)*parity+0.999))
-			return job{object: o, block: i, layout: l, left: left, repair: again, fresh: true}, true
 		}
 		cursor = 0
 	}
 	return job{}, false
+}
+
+// coming returns the first block at or after i that the carousel is to bring.
+func (o *object) coming(i int, begin bool) int {
+	next := o.n
+	if o.lates {
+		next = o.later.Next(i)
+	}
+	if begin {
+		next = min(next, o.whole.Next(i))
+	}
+	return next
+}
+
+// drop takes blocks lo..hi-1 from the carousel.
+func (o *object) drop(lo, hi int) {
+	o.whole.RemoveRange(lo, hi)
+	if o.lates {
+		o.later.RemoveRange(lo, hi)
+		o.lates = o.later.Next(0) < o.n
+	}
+}
+
+// take makes the job of bringing block i.
+func (o *object) take(i int, parity float64) job {
+	l := o.layout(i)
+	j := job{object: o, block: i, layout: l, repair: true, fresh: true}
+	if o.whole.Has(i) {
+		j.left = l.K + min(protocol.MaxRepair, int(float64(l.K)*parity+0.999))
+		j.repair = o.sent[i] != 0
+	} else {
+		due := int(o.due[i])
+		j.left, j.esi = int(o.repair(i, due, due)), int(o.next[i])%l.N()
+	}
+	o.drop(i, i+1)
+	o.due[i] = 0
+	o.busy.Add(i)
+	return j
 }
 
 // finish records that a job's symbols are all sent.

@@ -39,7 +39,8 @@ type scheduler struct {
 	cursor  int   // where the carousel goes on
 	debt    int   // symbols that went before the carousel, less its own since
 	window  window
-	held    bool // nothing may go, or nothing is due, until a report comes
+	held    bool      // nothing may go, or nothing is due, until a report comes
+	shut    time.Time // since when no whole block may begin; zero: one may
 
 	parity     float64 // of k, sent unasked with every block; <0 follow the loss
 	loss       float64 // median of the members'
@@ -84,7 +85,7 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 			continue
 		}
 		if m.run == j.Run {
-			m.address, m.heard = from, now
+			m.address, m.peer, m.heard = from, j.Peer, now
 			return m
 		}
 		// Cloned machines may have one ID. As long as one of them reports from
@@ -107,7 +108,7 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 
 func (s *scheduler) newMember(now time.Time, n protocol.Number, j *protocol.Join, from netip.AddrPort) *member {
 	m := &member{
-		number: n, id: j.Receiver, run: j.Run, name: j.Name, address: from,
+		number: n, id: j.Receiver, run: j.Run, name: j.Name, address: from, peer: j.Peer,
 		joined: now, heard: now, state: protocol.ReceiverJoined, asOf: s.last, asOfAt: now,
 	}
 	for i, o := range s.objects {
@@ -176,6 +177,11 @@ type run struct {
 func (s *scheduler) fill(now time.Time, out []run, most int) []run {
 	l := s.window.limit(now, s.alive, s.interval(), s.packet, s.last+1)
 	s.free, s.spent = append(s.free, s.spent...), s.spent[:0]
+	if s.last < l.begin {
+		s.shut = time.Time{}
+	} else if s.shut.IsZero() {
+		s.shut = now
+	}
 	renewed := 0
 	for idle := 0; idle < interleave && most > 0 && s.last < l.all; s.turn = (s.turn + 1) % interleave {
 		slot := s.turns[s.turn]
@@ -183,7 +189,7 @@ func (s *scheduler) fill(now time.Time, out []run, most int) []run {
 			if renewed == slots-interleave {
 				break
 			}
-			next, ok := s.pick(s.last < l.begin)
+			next, ok := s.pick(now, s.last < l.begin)
 			if !ok {
 				idle++
 				continue
@@ -224,12 +230,17 @@ func (s *scheduler) advance(slot, n int) run {
 // for repairs without end.
 const mostDebt = 8192
 
+// stalled is how long no whole block may go before repairs that wait for the
+// carousel go without it: receivers may have no room because of the very blocks
+// that they heal.
+const stalled = 250 * time.Millisecond
+
 // pick returns the next job: the manifest, without which nothing can be
-// written; repairs; whole blocks of the carousel if begin says that receivers
-// have room for them.
-func (s *scheduler) pick(begin bool) (job, bool) {
+// written; repairs; what the carousel brings, whole blocks only if begin says
+// that receivers have room for them.
+func (s *scheduler) pick(now time.Time, begin bool) (job, bool) {
 	if begin && s.debt > mostDebt {
-		if j, ok := s.carousel(); ok {
+		if j, ok := s.carousel(begin); ok {
 			return j, true
 		}
 	}
@@ -237,10 +248,12 @@ func (s *scheduler) pick(begin bool) (job, bool) {
 		s.debt = min(s.debt+j.left, 2*mostDebt)
 		return j, true
 	}
-	if !begin {
-		return job{}, false
+	if !begin && now.Sub(s.shut) < stalled {
+		if image := s.objects[protocol.ObjectImage]; image.whole.Next(0) < image.n {
+			return job{}, false
+		}
 	}
-	return s.carousel()
+	return s.carousel(begin)
 }
 
 // favoured returns the next job that goes before the carousel.
@@ -249,17 +262,21 @@ func (s *scheduler) favoured() (job, bool) {
 	if j, ok := manifest.takeRepair(); ok {
 		return j, true
 	}
-	if j, ok := manifest.takeWhole(0, s.proactive()); ok {
+	if j, ok := manifest.takeNext(0, s.proactive(), true); ok {
 		return j, true
 	}
 	return image.takeRepair()
 }
 
-// carousel returns the next whole block of the image.
-func (s *scheduler) carousel() (job, bool) {
-	j, ok := s.objects[protocol.ObjectImage].takeWhole(s.cursor, s.proactive())
+// carousel returns what comes next of the image. Who comes late takes the rest
+// of the cycle with the others: what it missed lies behind the cursor, and
+// comes in the next one together with what others missed.
+func (s *scheduler) carousel(begin bool) (job, bool) {
+	j, ok := s.objects[protocol.ObjectImage].takeNext(s.cursor, s.proactive(), begin)
 	if ok {
-		s.cursor = j.block + 1
+		if begin { // else the whole blocks before it are yet to come
+			s.cursor = j.block + 1
+		}
 		s.debt = max(0, s.debt-j.left)
 	}
 	return j, ok
@@ -329,12 +346,16 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	if len(smooth) > 0 {
 		s.loss = median(smooth)
 	}
+	for _, m := range s.alive {
+		m.apart = m.lossy(s.loss)
+	}
 	if len(losses) == 0 || s.congestion.wait && s.behind(s.turned) {
 		return
 	}
 	delivered := 0.0
 	if len(rates) > 0 {
-		delivered = median(rates)
+		slices.Sort(rates)
+		delivered = rates[len(rates)/2]
 	}
 	healed := s.congestion.update(dt, median(losses), delivered)
 	if s.congestion.wait {
@@ -348,9 +369,11 @@ func (s *scheduler) measure(now time.Time, dt time.Duration) {
 	}
 }
 
+// median returns the middle of v, of two the lower: one bad cable of two is not
+// what the room loses.
 func median(v []float64) float64 {
 	slices.Sort(v)
-	return v[len(v)/2]
+	return v[(len(v)-1)/2]
 }
 
 // idle reports whether nobody wants anything any more.

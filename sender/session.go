@@ -41,6 +41,7 @@ type Config struct {
 	Burst        int           // bytes on the wire that go at once at most while the rate is limited; default two milliseconds' worth, 16 to 64 KiB
 	Parity       float64       // sent unasked, as a fraction of k; <0 follow the loss
 	Bench        bool          // a measurement: only receivers that keep nothing take part, and tell more
+	Serve        ServeFunc     // starts HTTP and TFTP; nil does without, see Lanes
 	Status       func(Status)  // called four times a second and at every change of state
 }
 
@@ -55,6 +56,12 @@ func Run(ctx context.Context, cfg Config) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	stop, err := s.serve(ctx)
+	if err != nil {
+		s.conn.Close()
+		return Status{}, err
+	}
+	defer stop()
 	var reader sync.WaitGroup
 	reader.Go(func() { s.control.run(ctx) })
 	// A link that takes nothing any more must not keep us beyond ctx.
@@ -86,6 +93,8 @@ type session struct {
 	paced   float64 // the rate that the socket knows
 	group   netip.AddrPort
 	symbol  int
+	http    netip.AddrPort // zero where not served
+	tftp    netip.AddrPort
 	bench   *bench // nil: not a bench session
 
 	state   protocol.SessionState
@@ -98,6 +107,7 @@ type session struct {
 	counter                          uint64
 	announced, rostered, shown, idle time.Time
 	page                             int // receivers in a roster page, as the MTU allows
+	turn                             int // the member that was last told the roster by unicast
 	buffer                           []byte
 	roster                           protocol.Roster
 }
@@ -119,7 +129,7 @@ func newSession(cfg Config) (*session, error) {
 	var random [8]byte
 	rand.Read(random[:])
 	id := protocol.SessionID(binary.BigEndian.Uint64(random[:]))
-	conn, err := cfg.Network.Open()
+	conn, err := openReport(cfg.Network)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
@@ -34,9 +35,9 @@ type ReceiverStatus struct {
 	State    protocol.ReceiverState
 	Error    string
 	Joined   time.Time
-	Heard    time.Time
-	Seconds  float64 // from the start, or its own later arrival, to its end or now
-	Loss     float64 // smoothed fraction of datagrams that the network lost
+	Heard    time.Time // when it was last seen
+	Seconds  float64   // from the start, or its own later arrival, to its end or now
+	Loss     float64   // smoothed fraction of datagrams that the network lost
 	Counters protocol.Counters
 	RTT      time.Duration
 }
@@ -82,7 +83,8 @@ func (s *session) status(now time.Time) Status {
 			r.Seconds = max(0, end.Sub(begin).Seconds())
 		}
 		if m.state == protocol.ReceiverGone {
-			r.Error = "fell silent " + now.Sub(m.heard).Round(time.Second).String() + " ago: switched off, crashed or cut from the network"
+			r.Error = fmt.Sprintf("fell silent at %.0f %%, last seen %s: switched off, crashed or cut from the network",
+				float64(s.permille(m))/10, m.heard.Local().Format(time.TimeOnly))
 		}
 		st.Receivers = append(st.Receivers, r)
 	}

@@ -3,7 +3,6 @@ package sender
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/mcast"
@@ -12,8 +11,10 @@ import (
 
 // tell sends announcement, roster and status when they are due.
 func (s *session) tell(now time.Time) error {
-	// Receivers that are to report more often must know at once.
-	if now.Sub(s.announced) >= announceEach || 2*s.sched.interval() < s.told {
+	// Receivers that are to report more often must know at once; and those of a
+	// crowd that gathers, that they are to report less often.
+	each := s.sched.interval()
+	if now.Sub(s.announced) >= announceEach || 2*each < s.told || each > max(2*s.told, announceEach) {
 		s.announced = now
 		if err := s.announce(now); err != nil {
 			return err
@@ -24,6 +25,7 @@ func (s *session) tell(now time.Time) error {
 		for first := 0; first < len(s.sched.members); first += s.page {
 			s.sendRoster(first, s.group)
 		}
+		s.rosterDeaf(now)
 	}
 	if now.Sub(s.shown) >= statusEach {
 		s.shown = now
@@ -42,7 +44,7 @@ func (s *session) announce(now time.Time) error {
 	a := protocol.Announce{
 		Session: s.id, Counter: s.counter, State: s.state, Bench: s.cfg.Bench, ImageID: [32]byte(m.ID()),
 		RawSize: m.RawSize(), PackedSize: m.PackedSize(), ManifestSize: len(m.Bytes()), SymbolSize: s.symbol,
-		Data: s.group, Report: s.conn.LocalAddr(), Highest: s.sched.last,
+		Data: s.group, Report: s.conn.LocalAddr(), HTTP: s.http, TFTP: s.tftp, Highest: s.sched.last,
 		IntervalMS: int(s.told / time.Millisecond),
 		Name:       s.cfg.Name, Reason: s.reason, PublicKey: s.cfg.Key.Public(),
 	}
@@ -59,38 +61,8 @@ func (s *session) announce(now time.Time) error {
 		return err
 	}
 	s.buffer = d
+	s.control.answers.announced(d)
 	return s.conn.WriteTo(d, protocol.Discovery)
-}
-
-// sendRoster sends the page that starts at first.
-func (s *session) sendRoster(first int, to netip.AddrPort) {
-	all := s.sched.members
-	s.roster = protocol.Roster{Session: s.id, Total: len(all), First: first, Places: s.roster.Places[:0]}
-	for _, m := range all[first:min(len(all), first+s.page)] {
-		s.roster.Places = append(s.roster.Places, protocol.Place{
-			Number: m.number, State: m.state, Permille: s.permille(m),
-			Peer: netip.AddrPortFrom(m.address.Addr(), 0),
-		})
-	}
-	if d, err := s.roster.AppendBinary(s.buffer[:0]); err == nil {
-		s.buffer = d
-		// A lost page comes again in a second; an acknowledgement when the
-		// report it answers is repeated.
-		s.conn.WriteTo(d, to)
-	}
-}
-
-func (s *session) permille(m *member) uint16 {
-	if m.state == protocol.ReceiverDone {
-		return 1000
-	}
-	raw := uint64(s.cfg.Source.Manifest().RawSize())
-	return uint16(min(999, m.report.Counters.Written*1000/raw))
-}
-
-// acknowledge shows a receiver that its last report has arrived.
-func (s *session) acknowledge(n protocol.Number) {
-	s.sendRoster(int(n)/s.page*s.page, s.sched.members[n].address)
 }
 
 // end announces the end of the session, several times in case some are lost.
@@ -100,8 +72,14 @@ func (s *session) end(err error) {
 		s.state, s.reason = protocol.SessionCancelled, protocol.Text(reason(err), protocol.MaxText)
 	}
 	for range 5 {
-		if s.announce(time.Now()) != nil {
+		now := time.Now()
+		if s.announce(now) != nil {
 			return
+		}
+		for _, m := range s.sched.alive {
+			if s.deaf(m, now) {
+				s.conn.WriteTo(s.buffer, m.address)
+			}
 		}
 		time.Sleep(announceEach / 10)
 	}

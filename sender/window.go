@@ -17,15 +17,6 @@ type window struct {
 }
 
 const (
-	// heldMost is the share of the sender's time for which one member may be
-	// what all the others wait for: then it takes half again as long as they.
-	heldMost = 0.35
-	heldTime = time.Second // over which that share is smoothed
-
-	// overrunFirst is how long a member that held us back is not waited for;
-	// each time twice as long as the last.
-	overrunFirst = 20 * time.Second
-
 	crowded     = 80          // members: so many report less often than 4 × minInterval at the best
 	minWindow   = 128         // datagrams in flight to any receiver, however small its buffer
 	silentAfter = time.Second // without a report: not waited for any more
@@ -51,39 +42,50 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 	w.blame(now, members)
 	w.present = w.present[:0]
 	overrun, absent := 0, 0
+	crowd := len(members) > crowded
 	for _, m := range members {
-		if m.state > protocol.ReceiverReceiving {
-			continue
+		if m.state > protocol.ReceiverReceiving || crowd && m.report.Serial == 0 {
+			continue // of a crowd, who has not reported yet is not waited for
 		}
 		if m.absent(now, interval, next-1) {
 			absent++
 			continue
 		}
 		w.present = append(w.present, m)
-		if now.Before(m.overrun) {
+		if m.overrun.is() {
 			overrun++
 		}
 	}
 	if absent > 0 && len(w.present) == 0 {
 		return limit{}
 	}
-	few := len(w.present) / 3
+	few := few(len(w.present))
 	l := limit{unlimited, unlimited}
 	for _, m := range w.present {
-		if now.Before(m.overrun) && overrun <= few {
+		own := m.limit(now, interval, crowd, packet, next-1)
+		if m.overrun.is() && overrun <= few {
+			m.overrun.review(now, &m.report, own.allows(next))
 			continue
 		}
-		own := m.limit(now, interval, len(members) > crowded, packet, next-1)
 		l = l.and(own)
 		if !own.allows(next) {
 			w.slow = append(w.slow, m)
 		}
 	}
-	// What holds back more than a third of the room is the room's own pace.
+	// What holds back more than those few is the room's own pace.
 	if len(w.slow)+overrun > few {
 		w.slow = w.slow[:0]
 	}
 	return l
+}
+
+// few is how many of n the others need not wait for. More are the body of the
+// room; but of two, one is.
+func few(n int) int {
+	if n == 2 {
+		return 1
+	}
+	return n / 3
 }
 
 // blame brings each member's share of the time up to date that it alone, or
@@ -99,9 +101,8 @@ func (w *window) blame(now time.Time, members []*member) {
 		m.held -= m.held * part
 	}
 	for _, m := range w.slow {
-		if m.held += part; m.held > heldMost {
-			m.penalty = max(overrunFirst, 2*m.penalty)
-			m.overrun, m.held = now.Add(m.penalty), 0
+		if m.held += part; m.held > heldMost && m.overrun.begin(now, &m.report) {
+			m.held = 0
 		}
 	}
 	w.slow = w.slow[:0]
