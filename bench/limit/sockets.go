@@ -156,7 +156,7 @@ func newRoom(l *lab.Lab, rows []row) (*room, error) {
 				return err
 			}
 			if i == 0 {
-				r.sender, err = n.Open()
+				r.sender, err = n.Open(0)
 				return err
 			}
 			reader, err := n.Listen(group, l.Host(0).Addr(), 0)

@@ -19,7 +19,7 @@ const (
 
 // receive counts what arrives until the sender says that all have everything.
 func receive(ctx context.Context, network mcast.Network) error {
-	conn, err := network.Open()
+	conn, err := network.Open(0)
 	if err != nil {
 		return err
 	}

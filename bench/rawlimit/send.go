@@ -28,7 +28,7 @@ const (
 
 // send sends bytes of symbols, cut as pxecast cuts them, to so many receivers.
 func send(ctx context.Context, network mcast.Network, symbol int, bytes int64, receivers int) error {
-	conn, err := network.Open()
+	conn, err := network.Open(0)
 	if err != nil {
 		return err
 	}

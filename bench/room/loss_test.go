@@ -34,7 +34,7 @@ func TestLoss(t *testing.T) {
 			s := r.send(image, "--min-receivers", "4", "--linger", "100ms")
 			var receivers []*process
 			for i := 1; i <= 4; i++ {
-				receivers = append(receivers, r.receive(i))
+				receivers = append(receivers, r.receive(i, "--reuse", "never"))
 			}
 			for i, p := range receivers {
 				if p.code() != 0 {

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/pxecast/pxecast/internal/disk"
@@ -47,7 +48,7 @@ func (r *room) discard(host *simnet.Host, id protocol.ReceiverID) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var heard receiver.Heard
-	receiver.Discover(ctx, host, func(h receiver.Heard) {
+	receiver.Discover(ctx, host, netip.Addr{}, func(h receiver.Heard) {
 		heard = h
 		stop()
 	})

@@ -80,7 +80,7 @@ func TestLateJoin(t *testing.T) {
 	})
 }
 
-// TestSenderDies: each receiver gives a reason within ten seconds, and block 0
+// TestSenderDies: each receiver gives a reason within half a minute, and block 0
 // of its disk is not the image's.
 func TestSenderDies(t *testing.T) {
 	p := newPicture(t, 4, 64<<20, true)
@@ -97,7 +97,7 @@ func TestSenderDies(t *testing.T) {
 				for _, pc := range r.pcs {
 					<-pc.done
 				}
-				if took := time.Since(died); took > 10*time.Second {
+				if took := time.Since(died); took > 30*time.Second {
 					r.Errorf("the receivers ended only after %v", took)
 				}
 				r.cancel()

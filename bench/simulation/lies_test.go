@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func TestSenderLies(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var heard receiver.Heard
 		host := r.net.Host("pc1")
-		receiver.Discover(ctx, host, func(h receiver.Heard) { heard = h; cancel() })
+		receiver.Discover(ctx, host, netip.Addr{}, func(h receiver.Heard) { heard = h; cancel() })
 		heard.ImageID[0] ^= 1 // what another, trusted announcement would bind
 		disk := &memoryDisk{data: make([]byte, len(p.raw))}
 		_, err := receiver.Run(context.Background(), receiver.Config{Network: host, ID: 1}, heard, disk)

@@ -52,6 +52,12 @@ func newPicture(t testing.TB, seed uint64, size int, noise bool) *picture {
 		}
 		at += n
 	}
+	return pictureOf(t, raw)
+}
+
+// pictureOf packs a disk image.
+func pictureOf(t testing.TB, raw []byte) *picture {
+	t.Helper()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "disk.img")
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
@@ -85,6 +91,7 @@ type room struct {
 type pc struct {
 	host   *simnet.Host
 	disk   *memoryDisk
+	thin   *thinDisk // instead of disk
 	config receiver.Config
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -146,7 +153,7 @@ func (r *room) start(p *pc) {
 		begin := time.Now()
 		heard := make(chan receiver.Heard, 1)
 		listening, stop := context.WithCancel(ctx)
-		receiver.Discover(listening, p.host, func(h receiver.Heard) {
+		receiver.Discover(listening, p.host, p.config.Server, func(h receiver.Heard) {
 			select {
 			case heard <- h:
 				stop()
@@ -156,7 +163,7 @@ func (r *room) start(p *pc) {
 		stop()
 		select {
 		case h := <-heard:
-			p.status, p.err = receiver.Run(ctx, p.config, h, p.disk)
+			p.status, p.err = receiver.Run(ctx, p.config, h, p.target())
 		default:
 			p.err = ctx.Err()
 		}
@@ -180,7 +187,7 @@ func (r *room) identical() {
 	for i, p := range r.pcs {
 		if p.err != nil {
 			r.Errorf("pc%d: %v", i+1, p.err)
-		} else if !p.disk.holds(r.picture.raw) {
+		} else if !p.holds(r.picture.raw) {
 			r.Errorf("pc%d: its disk differs from the image", i+1)
 		}
 	}
@@ -263,6 +270,8 @@ func (d *memoryDisk) Finish() error {
 
 func (d *memoryDisk) Held(off, _ int64) bool { return off == 0 }
 
+func (d *memoryDisk) Erased(off, _ int64) bool { return off == 0 }
+
 func (d *memoryDisk) ReadAt(p []byte, off int64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -276,5 +285,5 @@ func (d *memoryDisk) ReadAt(p []byte, off int64) (int, error) {
 func (d *memoryDisk) holds(raw []byte) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.done && bytes.Equal(d.data, raw)
+	return d.done == d.begun && bytes.Equal(d.data, raw) // one that held it is left alone
 }

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -195,7 +196,7 @@ func TestReceiverCancelled(t *testing.T) {
 					defer func() { ended = time.Now() }()
 					listening, stop := context.WithCancel(ctx)
 					var heard receiver.Heard
-					receiver.Discover(listening, one.host, func(h receiver.Heard) { heard = h; stop() })
+					receiver.Discover(listening, one.host, netip.Addr{}, func(h receiver.Heard) { heard = h; stop() })
 					one.status, one.err = receiver.Run(ctx, one.config, heard, slowDisk{one.disk})
 				})
 				pass(300*time.Millisecond + at)

@@ -129,7 +129,7 @@ func benchTable(st *sender.Status, room *diagnosis.Room, why string) []string {
 		{Name: "OVERFLOW", Right: true}, {Name: "SHED", Right: true}, {Name: "DECODES", Right: true}, {Name: "LIMIT"}, {Name: "REASON"}}}
 	for i := range room.Receivers {
 		r, v := &st.Receivers[i], &room.Receivers[i]
-		m := finalMachine(r, why)
+		m := finalMachine(r, st.RawSize, why)
 		reason := ""
 		if m.Error != nil {
 			reason = screen.Safe(*m.Error)

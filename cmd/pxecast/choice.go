@@ -122,7 +122,7 @@ func (c *choice) nobody(o *offers, network string) error {
 	if len(o.benches) > 0 {
 		return fmt.Errorf("no sender of an image within %v, only a bench: take part in that with `pxecast receive --disk discard`, without --image", c.patience)
 	}
-	return fmt.Errorf("no sender heard on %s within %v: is `pxecast send` running, in this network? A switch that filters multicast (IGMP snooping without a querier) hides it too", network, c.patience)
+	return fmt.Errorf("no sender heard on %s within %v: is `pxecast send` running, in this network? A switch that filters multicast (IGMP snooping without a querier) hides it too: then name the machine that sends with --server", network, c.patience)
 }
 
 // decide picks the session out of what is offered, with the user's help if

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"sync"
 
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/protocol"
@@ -31,6 +32,8 @@ type machine struct {
 	Error        *string    `json:"error"`
 	Seconds      float64    `json:"seconds"`
 	BytesWritten uint64     `json:"bytes_written"`
+	Progress     float64    `json:"progress"`
+	LastSeen     *string    `json:"last_seen"`
 	MBPerS       float64    `json:"mb_per_s"`
 	PacketsLost  uint64     `json:"packets_lost"`
 	BlocksShed   uint32     `json:"blocks_shed"`
@@ -82,10 +85,28 @@ type ownEvent struct {
 	ImageID  *string `json:"image_id"`
 	RawBytes int64   `json:"raw_bytes"`
 	machine
+	BytesReused  int64         `json:"bytes_reused"`
+	BlocksServed int64         `json:"blocks_served"`
+	PeersDropped []droppedPeer `json:"peers_dropped"`
+}
+
+// droppedPeer is a machine that failed this one when it was asked for blocks.
+type droppedPeer struct {
+	Address string `json:"address"`
+	Reason  string `json:"reason"`
+	ForEver bool   `json:"for_ever"`
+}
+
+// noticeEvent is what people should know of how blocks come.
+type noticeEvent struct {
+	Event string `json:"event"` // "notice"
+	Kind  string `json:"kind"`
+	Text  string `json:"text"`
 }
 
 // events prints objects when --json asks for them.
 type events struct {
+	mu      sync.Mutex
 	encoder *json.Encoder // nil: prints nothing
 }
 
@@ -93,15 +114,17 @@ func newEvents(on bool, f *os.File) *events {
 	if !on {
 		return &events{}
 	}
-	return &events{json.NewEncoder(f)}
+	return &events{encoder: json.NewEncoder(f)}
 }
 
 func (e *events) on() bool { return e.encoder != nil }
 
-// print writes one event. One that can't be written has no reader: the work
-// goes on.
+// print writes one event; any goroutine may. One that can't be written has no
+// reader: the work goes on.
 func (e *events) print(event any) {
 	if e.on() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		e.encoder.Encode(event)
 	}
 }
@@ -125,9 +148,13 @@ func idText(id image.ID) *string {
 	return &s
 }
 
-// counted fills in what a receiver's counters say after a time in seconds.
-func (m *machine) counted(n *protocol.Counters, seconds float64) {
+// counted fills in what a receiver's counters say, of an image of raw bytes and
+// after a time in seconds.
+func (m *machine) counted(n *protocol.Counters, raw int64, seconds float64) {
 	m.Seconds, m.BytesWritten = millis(seconds), n.Written
+	if raw > 0 {
+		m.Progress = math.Floor(float64(n.Written)/float64(raw)*1000) / 1000 // 1 only when all is written
+	}
 	if seconds > 0 {
 		m.MBPerS = millis(float64(n.Written) / 1e6 / seconds)
 	}
@@ -144,17 +171,20 @@ func receiverIDText(id protocol.ReceiverID) string {
 	return "0000000000000000"[:digits-len(s)] + s
 }
 
-// machineOf describes a receiver as the sender sees it.
-func machineOf(r *sender.ReceiverStatus) machine {
+// machineOf describes a receiver of an image of raw bytes as the sender sees it.
+func machineOf(r *sender.ReceiverStatus, raw int64) machine {
 	m := machine{ID: receiverIDText(r.ID), Name: r.Name, Address: r.Address, State: r.State.String(), Error: orNull(r.Error)}
-	m.counted(&r.Counters, r.Seconds)
+	if !r.Heard.IsZero() {
+		m.LastSeen = orNull(r.Heard.UTC().Format("2006-01-02T15:04:05.000Z07:00"))
+	}
+	m.counted(&r.Counters, raw, r.Seconds)
 	return m
 }
 
-func machinesOf(all []sender.ReceiverStatus) []machine {
-	list := make([]machine, len(all)) // never null in JSON
-	for i := range all {
-		list[i] = machineOf(&all[i])
+func machinesOf(st *sender.Status) []machine {
+	list := make([]machine, len(st.Receivers)) // never null in JSON
+	for i := range list {
+		list[i] = machineOf(&st.Receivers[i], st.RawSize)
 	}
 	return list
 }
@@ -165,6 +195,11 @@ func trafficOf(t sender.Traffic) traffic { return traffic{t.Packets, t.Bytes, t.
 func ownEventOf(event string, id protocol.ReceiverID, address string, st *receiver.Status) ownEvent {
 	e := ownEvent{Event: event, ImageID: idText(st.ImageID), RawBytes: st.RawSize}
 	e.machine = machine{ID: receiverIDText(id), Name: hostname(), Address: address, State: st.State.String()}
-	e.counted(&st.Counters, st.Seconds)
+	e.counted(&st.Counters, st.RawSize, st.Seconds)
+	e.BytesReused, e.BlocksServed = st.Check.Equal, st.Served
+	e.PeersDropped = make([]droppedPeer, len(st.Dropped)) // never null in JSON
+	for i, d := range st.Dropped {
+		e.PeersDropped[i] = droppedPeer{d.Peer.String(), d.Reason, d.ForEver}
+	}
 	return e
 }

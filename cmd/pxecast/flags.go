@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -18,6 +19,23 @@ import (
 
 func interfaceFlag() cli.Flag {
 	return &cli.StringFlag{Name: "interface", Usage: "use the network interface `IF` (default: the only one that is connected)"}
+}
+
+func serverFlag() cli.Flag {
+	return &cli.StringFlag{Name: "server", Usage: "ask the sender at `ADDRESS` too, for networks where multicast does not get through"}
+}
+
+// serverOf returns --server, the zero address without it.
+func serverOf(c *cli.Context) (netip.Addr, error) {
+	text := c.String("server")
+	if text == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(text)
+	if a = a.Unmap(); err != nil || !a.Is4() || a.IsMulticast() || a.IsUnspecified() {
+		return netip.Addr{}, cmdline.Usagef("--server %s: give the IPv4 address of the machine that runs `pxecast send`, such as 192.168.1.2", text)
+	}
+	return a, nil
 }
 
 func jsonFlag(usage string) cli.Flag {

@@ -18,10 +18,11 @@ import (
 func (p *program) listCommand() *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "show the sessions heard on the network now",
-		UsageText:   "pxecast list [--interface IF] [--wait D] [--json]",
-		Description: examples("pxecast list", "pxecast list --interface eth1 --json"),
+		UsageText:   "pxecast list [--interface IF] [--server ADDRESS] [--wait D] [--json]",
+		Description: examples("pxecast list", "pxecast list --interface eth1 --json", "pxecast list --server 192.168.1.2"),
 		Flags: []cli.Flag{
 			interfaceFlag(),
+			serverFlag(),
 			&cli.DurationFlag{Name: "wait", Value: 2 * time.Second, Usage: "listen for `D`"},
 			jsonFlag("print one JSON object a session"),
 		},
@@ -49,6 +50,10 @@ func (p *program) list(c *cli.Context) error {
 	if c.Duration("wait") <= 0 {
 		return cmdline.Usagef("--wait %v: listen for some time, such as 2s", c.Duration("wait"))
 	}
+	server, err := serverOf(c)
+	if err != nil {
+		return err
+	}
 	ring, err := ownKeyring()
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func (p *program) list(c *cli.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("wait"))
 	defer cancel()
-	r := listen(ctx, network)
+	r := listen(ctx, network, server)
 	select {
 	case <-ctx.Done():
 	case err := <-r.failed:
@@ -70,7 +75,7 @@ func (p *program) list(c *cli.Context) error {
 	}
 	sessions := listed(r.sessions(time.Now().Add(-c.Duration("wait")-time.Second)), ring)
 	if len(sessions) == 0 {
-		return fmt.Errorf("no session heard on %s within %v: is `pxecast send` running, and in this network? A switch that filters multicast hides it too; try --wait 10s", network.Name(), c.Duration("wait"))
+		return fmt.Errorf("no session heard on %s within %v: is `pxecast send` running, and in this network? A switch that filters multicast hides it too; try --wait 10s, or name the machine that sends with --server", network.Name(), c.Duration("wait"))
 	}
 	return p.printSessions(sessions, c.Bool("json"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -28,11 +29,12 @@ type station struct {
 
 func stationOf(h *receiver.Heard) station { return station{h.Session, h.PublicKey} }
 
-// listen hears announcements until ctx ends.
-func listen(ctx context.Context, network mcast.Network) *radio {
+// listen hears announcements until ctx ends; those of server, if there is one,
+// even where multicast does not reach.
+func listen(ctx context.Context, network mcast.Network, server netip.Addr) *radio {
 	r := &radio{latest: map[station]receiver.Heard{}, news: make(chan bool, 1), failed: make(chan error, 1)}
 	go func() {
-		if err := receiver.Discover(ctx, network, r.hear); err != nil {
+		if err := receiver.Discover(ctx, network, server, r.hear); err != nil {
 			r.failed <- err
 		}
 	}()

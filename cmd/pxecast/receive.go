@@ -30,11 +30,15 @@ func (p *program) receiveCommand() *cli.Command {
 			diskFlag("write to `DISK`: a disk such as /dev/sda, a partition, an image file, or \"discard\" to keep nothing"),
 			&cli.StringFlag{Name: "image", Usage: "take the image called `NAME`, or whose ID begins so, and no other"},
 			interfaceFlag(),
+			serverFlag(),
 			&cli.StringSliceFlag{Name: "trust", Usage: "accept a sender by its public `KEY`, by a file of keys, or any"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "yes", Usage: "overwrite the disk without asking"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "verify", Usage: "read the disk back before it is made bootable"},
 			&cli.DurationFlag{Name: "max-wait", Value: 30 * time.Minute, Usage: "wait no longer than `D` for a sender"},
 			&cli.StringFlag{Name: "memory", Usage: "hold at most `SIZE` of blocks that are on their way to the disk, such as 64M (default: 96M)"},
+			reuseFlag(),
+			writeLimitFlag(),
+			&cli.DurationFlag{Name: "linger", Value: 10 * time.Second, Usage: "when done, stay while other machines fetch from this one, until none has for `D`"},
 			jsonFlag("print events as JSON, one object a line, the last one \"done\" or \"failed\""),
 		},
 		Action: p.receive,
@@ -84,6 +88,12 @@ func (p *program) newReceiving(c *cli.Context) (*receiving, error) {
 			return nil, cmdline.Usagef("--memory %s: at least 16M is needed", m)
 		}
 	}
+	if err := writing(c, &r.cfg); err != nil {
+		return nil, err
+	}
+	if err := unicasting(c, &r.cfg); err != nil {
+		return nil, err
+	}
 	if r.choice.patience <= 0 {
 		return nil, cmdline.Usagef("--max-wait %v: give a time such as 10m", r.choice.patience)
 	}
@@ -121,10 +131,11 @@ func (r *receiving) run(ctx context.Context, networkName string) (st receiver.St
 		return st, err
 	}
 	r.cfg.Network, r.cfg.ID = r.network, receiverID(r.network.Name(), r.disk)
+	defer byUnicast(&r.cfg)()
 
 	listening, stop := context.WithCancel(ctx)
 	defer stop()
-	radio := listen(listening, r.network)
+	radio := listen(listening, r.network, r.cfg.Server)
 	heard, err := r.choice.wait(ctx, radio, r.network.Name())
 	if err != nil {
 		return st, err
@@ -211,6 +222,9 @@ func (r *receiving) report(st *receiver.Status, err error) {
 		lost := "no packet lost"
 		if e.PacketsLost > 0 {
 			lost = fmt.Sprintf("%d packets lost, all healed", e.PacketsLost)
+		}
+		if st.Check.Equal > 0 {
+			lost = fmt.Sprintf("%s of it were there already; %s", screen.Bytes(st.Check.Equal), lost)
 		}
 		fmt.Fprintf(r.p.out, "done: %s, %s, is on %s after %.1f s, %.1f MB/s; %s\n",
 			screen.Safe(st.Name), screen.Bytes(st.RawSize), r.disk, e.Seconds, e.MBPerS, lost)

@@ -18,6 +18,7 @@ type receiveView struct {
 	shed     screen.Meter
 	overflow screen.Meter
 	told     time.Time // last status event
+	notices  int       // shown
 }
 
 func newReceiveView(r *receiving) *receiveView { return &receiveView{r: r, now: time.Now} }
@@ -25,6 +26,7 @@ func newReceiveView(r *receiving) *receiveView { return &receiveView{r: r, now: 
 // show is for receiver.Config.Status.
 func (v *receiveView) show(st receiver.Status) {
 	now := v.now()
+	v.notify(st.Notices)
 	if now.Sub(v.told) >= time.Second {
 		v.told = now
 		v.r.event.print(ownEventOf("status", v.r.cfg.ID, v.r.network.Addr().String(), &st))
@@ -34,19 +36,33 @@ func (v *receiveView) show(st receiver.Status) {
 		done, rate = float64(st.Verified), back
 	}
 	state := st.State.String()
-	if st.State == protocol.ReceiverJoined {
+	switch st.State {
+	case protocol.ReceiverJoined:
 		state += st.Waiting
+	case protocol.ReceiverDone:
+		if st.Waiting != "" {
+			state += "staying"
+		}
 	}
 	v.r.p.screen.Update(state, v.line(&st, done, rate, false), func(width, _ int) []string {
 		return []string{v.line(&st, done, rate, true), v.room(&st, now)}
 	})
 }
 
+// notify shows what is new.
+func (v *receiveView) notify(all []receiver.Notice) {
+	for ; v.notices < len(all); v.notices++ {
+		n := all[v.notices]
+		v.r.event.print(noticeEvent{Event: "notice", Kind: n.Kind, Text: n.Text})
+		v.r.p.screen.Say("pxecast: %s", screen.Safe(n.Text))
+	}
+}
+
 // line is the state of this disk, with a bar for a terminal.
 func (v *receiveView) line(st *receiver.Status, done, rate float64, bar bool) string {
 	raw := float64(st.RawSize)
 	text := st.State.String() + " " + screen.Safe(st.Name)
-	if st.Waiting != "" && st.Counters.Written == 0 {
+	if st.Waiting != "" && (st.Counters.Written == 0 || st.State == protocol.ReceiverDone) {
 		return text + ": " + screen.Safe(st.Waiting)
 	}
 	if bar {
@@ -58,6 +74,9 @@ func (v *receiveView) line(st *receiver.Status, done, rate float64, bar bool) st
 	}
 	if n := st.Counters.Repaired; n > 0 {
 		text += fmt.Sprintf("  healed %d", n)
+	}
+	if n := st.Counters.Lanes; n[1]+n[2] > 0 {
+		text += fmt.Sprintf("  by unicast %d of %d blocks", n[1]+n[2], n[0]+n[1]+n[2])
 	}
 	return text
 }
@@ -86,6 +105,8 @@ func (v *receiveView) room(st *receiver.Status, now time.Time) string {
 func (v *receiveView) limit(st *receiver.Status, now time.Time) string {
 	shed, overflow := v.shed.Add(now, float64(st.Counters.Shed)), v.overflow.Add(now, float64(st.Counters.Overflow))
 	switch {
+	case st.Check.Running:
+		return fmt.Sprintf("checking the disk: %s, %s equal", screen.Percent(float64(st.Check.Bytes), float64(st.RawSize)), screen.Bytes(st.Check.Equal))
 	case st.Waiting != "":
 		return screen.Safe(st.Waiting)
 	case st.State != protocol.ReceiverReceiving:

@@ -35,6 +35,7 @@ func (p *program) sendCommand() *cli.Command {
 			&cli.StringFlag{Name: "burst", Usage: "send at most `SIZE` at once when the rate is limited, such as 32K for a switch with small buffers (default: 2 ms worth, 16K to 64K)"},
 			&cli.StringFlag{Name: "parity", Value: "auto", Usage: "send `PCT` percent of parity unasked, or auto to follow the loss"},
 			&cli.IntFlag{Name: "ttl", Value: 1, Usage: "let multicast cross `N`-1 routers"},
+			querierFlag(),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "no-gso", Usage: "send every datagram by itself, for kernels and network cards that corrupt segmented sends"},
 			levelFlag(),
 			jsonFlag("print events as JSON, one object a line, the last one a summary"),
@@ -53,6 +54,7 @@ type sending struct {
 	cfg     sender.Config
 	event   *events
 	network string
+	querier querierChoice
 }
 
 func (p *program) send(c *cli.Context) error {
@@ -89,6 +91,9 @@ func (p *program) newSending(c *cli.Context) (*sending, error) {
 		}
 	}
 	if s.cfg.Parity, err = cmdline.ParseParity(c.String("parity")); err != nil {
+		return nil, err
+	}
+	if s.querier, err = parseQuerier(c); err != nil {
 		return nil, err
 	}
 	s.opts = mcast.Options{TTL: c.Int("ttl"), NoGSO: c.Bool("no-gso")}
@@ -128,6 +133,12 @@ func (s *sending) run(ctx context.Context) (sender.Status, error) {
 	if err != nil {
 		return sender.Status{}, err
 	}
+	// Opened before the packing, it hears more of those who ask already.
+	ask, err := newAsking(s.p, s.event, network, s.querier)
+	if err != nil {
+		return sender.Status{}, err
+	}
+	defer ask.close()
 	packing := s.p.progress("packing", s.name, s.event)
 	packed, err := fromCache(ctx, s.input, image.PackOptions{Level: s.level, Progress: packing.show})
 	s.p.screen.Clear()
@@ -140,10 +151,13 @@ func (s *sending) run(ctx context.Context) (sender.Status, error) {
 	s.announce(network, key.Public(), &image)
 
 	s.cfg.Network, s.cfg.Source, s.cfg.Key = network, packed, key
+	s.cfg.Serve = sender.Lanes(network)
 	view := newSendView(s.p.screen, s.event)
 	shown := showLatest(view.show)
 	s.cfg.Status = shown.put
+	stop := ask.run(ctx)
 	status, err := sender.Run(ctx, s.cfg)
+	stop()
 	shown.close()
 	if status.RawSize == 0 { // it did not come to a session
 		status = image
@@ -168,7 +182,7 @@ func verdict(all []sender.ReceiverStatus) error {
 		if all[i].State == protocol.ReceiverDone {
 			done++
 		} else if first == "" {
-			m := finalMachine(&all[i], "")
+			m := finalMachine(&all[i], 0, "")
 			first = fmt.Sprintf("%s: %s", machineName(&all[i]), *m.Error)
 		}
 	}

@@ -39,7 +39,7 @@ func (v *sendView) show(st sender.Status) {
 	if now.Sub(v.told) >= time.Second {
 		v.told = now
 		v.event.print(sendStatusEvent{Event: "status", State: st.State.String(), traffic: trafficOf(st.Traffic),
-			Loss: millis(st.Loss), Receivers: machinesOf(st.Receivers)})
+			Loss: millis(st.Loss), Receivers: machinesOf(&st)})
 	}
 	wire := v.wire.Add(now, float64(st.Traffic.Bytes))
 	v.measure(now, &st)
@@ -54,7 +54,7 @@ func (v *sendView) changes(st *sender.Status) {
 		r := &st.Receivers[i]
 		if v.states[r.ID] != r.State {
 			v.states[r.ID] = r.State
-			v.event.print(receiverEvent{"receiver", machineOf(r)})
+			v.event.print(receiverEvent{"receiver", machineOf(r, st.RawSize)})
 		}
 	}
 }

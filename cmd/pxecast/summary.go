@@ -9,10 +9,11 @@ import (
 	"github.com/pxecast/pxecast/sender"
 )
 
-// finalMachine describes a receiver when all is over: done, failed or gone.
+// finalMachine describes a receiver of an image of raw bytes when all is over:
+// done, failed or gone.
 // why is what ended a session before the receiver did.
-func finalMachine(r *sender.ReceiverStatus, why string) machine {
-	m := machineOf(r)
+func finalMachine(r *sender.ReceiverStatus, raw int64, why string) machine {
+	m := machineOf(r, raw)
 	if !r.State.Over() {
 		m.State = protocol.ReceiverFailed.String()
 		if m.Error == nil && why != "" {
@@ -44,7 +45,7 @@ func summaryOf(st *sender.Status, err error) summaryEvent {
 		e.Error = &why
 	}
 	for i := range st.Receivers {
-		e.Receivers = append(e.Receivers, finalMachine(&st.Receivers[i], why))
+		e.Receivers = append(e.Receivers, finalMachine(&st.Receivers[i], st.RawSize, why))
 	}
 	return e
 }
@@ -73,7 +74,7 @@ func resultTable(st *sender.Status, why string) []string {
 		{Name: "MB/S", Right: true}, {Name: "LOST", Right: true}, {Name: "HEALED", Right: true}, {Name: "SHED", Right: true}, {Name: "REASON"}}}
 	for i := range st.Receivers {
 		r := &st.Receivers[i]
-		m := finalMachine(r, why)
+		m := finalMachine(r, st.RawSize, why)
 		reason := ""
 		if m.Error != nil {
 			reason = screen.Safe(*m.Error)

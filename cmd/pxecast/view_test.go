@@ -52,7 +52,8 @@ func room(d time.Duration) sender.Status {
 		case protocol.ReceiverDone:
 			r.Counters.Written, r.Seconds = raw, 12.5
 		case protocol.ReceiverGone:
-			r.Error = "fell silent 9s ago: switched off, crashed or cut from the network"
+			r.Error = "fell silent at 30 %, last seen 03:04:11: switched off, crashed or cut from the network"
+			r.Heard = start.Add(6 * time.Second)
 		case protocol.ReceiverFailed:
 			r.Error = "write /dev/sda at byte 4096: input/output error\x1b[2J"
 		}
@@ -92,7 +93,7 @@ func TestResultTable(t *testing.T) {
 // The summary's fields are a promise to scripts: fields may be added.
 func TestSummary(t *testing.T) {
 	st := room(20 * time.Second)
-	st.Receivers = st.Receivers[:2]
+	st.Receivers = st.Receivers[1:3]
 	b, err := json.MarshalIndent(summaryOf(&st, errInterrupted), "", "  ")
 	if err != nil {
 		t.Fatal(err)
