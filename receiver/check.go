@@ -99,13 +99,13 @@ func (p *pipeline) check(ctx context.Context, s protocol.SBN, w *worker) {
 // put takes a complete block to the disk, unless it is there.
 func (p *pipeline) put(ctx context.Context, b *block, w *worker) {
 	switch p.scan.take(b) {
-	case write:
+	case writeIt:
 		p.results <- result{block: b, err: p.block(ctx, b, w)}
-	case read:
+	case readFirst:
 		p.check(ctx, b.sbn, w)
-	case forget:
+	case dropIt:
 		p.results <- result{block: b, reused: true}
-	case leave:
+	case leaveIt:
 	}
 }
 

@@ -221,10 +221,10 @@ func (c *scan) claim(s protocol.SBN) {
 type fate int
 
 const (
-	write  fate = iota
-	read        // first read what is there and report by done, which returns the block
-	forget      // it is on the disk
-	leave       // somebody reads it just now and gets the block from done
+	writeIt   fate = iota
+	readFirst      // what is there, and report by done, which returns the block
+	dropIt         // it is on the disk
+	leaveIt        // somebody reads that place just now and gets the block from done
 )
 
 // take decides what becomes of a block that came complete.
@@ -235,17 +235,17 @@ func (c *scan) take(b *block) fate {
 	if r, ok := c.reading[b.sbn]; ok && r.block == nil {
 		r.block = b
 		c.reading[b.sbn] = r
-		return leave
+		return leaveIt
 	}
 	if c.equal.Has(s) {
-		return forget
+		return dropIt
 	}
 	if c.stage == scanned || c.seen.Has(s) {
-		return write
+		return writeIt
 	}
 	c.seen.Add(s)
 	c.reading[b.sbn] = reading{block: b}
-	return read
+	return readFirst
 }
 
 // done reports whether block s, of which the disk was read, is there; failed

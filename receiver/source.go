@@ -17,8 +17,7 @@ const (
 	senderTFTP                // needs nothing but plain UDP
 )
 
-// ways is how many lanes there are; a block's lane is its place in
-// protocol.Counters.Lanes.
+// The lanes that a block can come by: its place in protocol.Counters.Lanes.
 const (
 	wayMulticast = iota
 	wayPeer

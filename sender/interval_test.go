@@ -35,11 +35,11 @@ func TestReportsAreSeldomInTheMiddle(t *testing.T) {
 		{"eight", 8, 16 << 10, slow, 2000, protocol.ReceiverReceiving, 90 * time.Millisecond, 100 * time.Millisecond},
 		{"24", 24, 16 << 10, slow, 2000, protocol.ReceiverReceiving, 150 * time.Millisecond, 250 * time.Millisecond},
 		{"24 at a gigabit", 24, 16 << 10, fast, 2000, protocol.ReceiverReceiving, 24 * time.Millisecond, 50 * time.Millisecond},
-		{"one of 24 is nearly full", 24, 5 << 10, slow, 2000, protocol.ReceiverReceiving, 24 * time.Millisecond, 24 * time.Millisecond},
-		{"one of 24 has no manifest yet", 24, 16 << 10, slow, 2000, protocol.ReceiverJoined, 24 * time.Millisecond, 24 * time.Millisecond},
-		{"the end is near", 24, 16 << 10, slow, 20, protocol.ReceiverReceiving, 24 * time.Millisecond, 24 * time.Millisecond},
-		{"nothing is sent", 24, 16 << 10, 0, 2000, protocol.ReceiverReceiving, 24 * time.Millisecond, 24 * time.Millisecond},
-		{"a thousand", 1000, 16 << 10, slow, 2000, protocol.ReceiverReceiving, time.Second, time.Second},
+		{"one of 24 is nearly full", 24, 5 << 10, slow, 2000, protocol.ReceiverReceiving, 24 * eachOf, 24 * eachOf},
+		{"one of 24 has no manifest yet", 24, 16 << 10, slow, 2000, protocol.ReceiverJoined, 24 * eachOf, 24 * eachOf},
+		{"the end is near", 24, 16 << 10, slow, 20, protocol.ReceiverReceiving, 24 * eachOf, 24 * eachOf},
+		{"nothing is sent", 24, 16 << 10, 0, 2000, protocol.ReceiverReceiving, 24 * eachOf, 24 * eachOf},
+		{"a thousand", 1000, 16 << 10, slow, 2000, protocol.ReceiverReceiving, 1000 * eachOf, 1000 * eachOf},
 	} {
 		s := newScheduler(imagetest.Manifest(t, frames...), protocol.DefaultSymbolSize, 0)
 		now := time.Unix(1000, 0)

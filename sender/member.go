@@ -127,10 +127,13 @@ func (m *member) limit(now time.Time, interval time.Duration, crowd bool, packet
 		begin = at + room
 	}
 	if m.apart {
-		begin = float64(last) + minWindow
+		begin = float64(last) + unbounded
 	}
 	return limit{all: protocol.Seq(at + max(socket, minWindow)), begin: protocol.Seq(begin)}
 }
+
+// unbounded is more datagrams than are ever sent at once.
+const unbounded = 1 << 20
 
 // behind reports whether half of the members have not yet taken in all up to q.
 func (s *scheduler) behind(q protocol.Seq) bool {

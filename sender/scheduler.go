@@ -248,7 +248,7 @@ func (s *scheduler) pick(now time.Time, begin bool) (job, bool) {
 		s.debt = min(s.debt+j.left, 2*mostDebt)
 		return j, true
 	}
-	if !begin && now.Sub(s.shut) < stalled {
+	if !begin && (s.shut.IsZero() || now.Sub(s.shut) < stalled) {
 		if image := s.objects[protocol.ObjectImage]; image.whole.Next(0) < image.n {
 			return job{}, false
 		}

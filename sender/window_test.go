@@ -135,3 +135,63 @@ func TestWindowExtrapolatesNoFurtherThanWasSent(t *testing.T) {
 		t.Errorf("limit %+v in a crowd, where nobody can wait for reports", l)
 	}
 }
+
+// shedding lets member i shed all that exceeds its pace, as a slow disk does: it
+// hears everything, and its report says what became of it.
+func (c *crowd) shedding(i int, share float64) {
+	m := c.members[i]
+	blocks := uint32(c.sent / 187)
+	m.report.Counters.Shed = uint32(share * float64(blocks))
+	m.report.Counters.Lanes[0] = blocks - m.report.Counters.Shed
+}
+
+// TestOfTwoTheSlowOneIsNotWaitedFor: a slow disk beside a fast one is overrun,
+// and stays so for as long as it misses much of what is sent.
+func TestOfTwoTheSlowOneIsNotWaitedFor(t *testing.T) {
+	c := newCrowd(t, minInterval, 1_000, line)
+	c.run(time.Second, line) // in which it is found out
+	for range 30 {
+		c.shedding(0, 0.9)
+		c.between("one slow of two", c.run(time.Second, line), 0.99*line, line)
+	}
+}
+
+// TestWhoMissesLittleIsWaitedFor: of two that are nearly alike the slower one is
+// overrun for a trial, which shows that the other gains nothing by it.
+func TestWhoMissesLittleIsWaitedFor(t *testing.T) {
+	c := newCrowd(t, minInterval, 20_000, 21_000)
+	overrun := 0
+	for range 200 {
+		c.run(100*time.Millisecond, line)
+		c.shedding(0, 0.05)
+		if c.members[0].overrun.is() {
+			overrun++
+		}
+	}
+	if overrun == 0 || overrun > 15 { // of 200: a second and a bit
+		t.Errorf("overrun for %d of 200 times", overrun)
+	}
+}
+
+// TestOverrunEndsWhenItKeepsUp: a disk that was slow for a while.
+func TestOverrunEndsWhenItKeepsUp(t *testing.T) {
+	c := newCrowd(t, minInterval, 1_000, line, line, line)
+	c.run(time.Second, line)
+	c.shedding(0, 0.9)
+	if c.run(2*time.Second, line); !c.members[0].overrun.is() {
+		t.Fatal("a slow one is waited for")
+	}
+	c.pace[0] = 10 * line // it takes what it has put off, too
+	c.shedding(0, 0.9)
+	if c.run(5*time.Second, line); c.members[0].overrun.is() {
+		t.Error("it keeps up and still is not waited for")
+	}
+}
+
+// TestNobodyWaitsForRoomThatRepairsWouldMake: one that loses far more than the
+// others has its memory full of blocks whose repairs wait.
+func TestNobodyWaitsForRoomThatRepairsWouldMake(t *testing.T) {
+	c := newCrowd(t, minInterval, line, line, line)
+	c.members[0].report.Room, c.members[0].apart = 0, true
+	c.between("one lossy of three", c.run(time.Second, line), 0.99*line, line)
+}

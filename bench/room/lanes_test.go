@@ -2,6 +2,7 @@ package room
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -214,36 +215,41 @@ func TestMulticastDroppedEverywhere(t *testing.T) {
 	}
 }
 
-// TestSenderKilled at some moments: the disks have all of the image between them,
-// and finish it from one another.
+// TestSenderKilled at 30, 60 and 90 % of its work: the disks have all of the image
+// between them, and finish it from one another.
 func TestSenderKilled(t *testing.T) {
 	t.Parallel()
-	r := newRoom(t, 4)
-	image := r.noise("noise.img", 64<<20)
-	r.pack(image)
-	for i := 1; i <= 4; i++ {
-		r.part(image, r.disk(i), func(b int) bool { return b%4 == i-1 || b%4 == i%4 })
-	}
-	s := r.send(image, "--min-receivers", "4", "--rate", "60M")
-	var ps []*process
-	for i := 1; i <= 4; i++ {
-		ps = append(ps, r.receive(i, "--linger", "3s"))
-	}
-	<-time.After(4 * time.Second)
-	s.cmd.Process.Kill()
-	killed := time.Now()
-	for i, p := range ps {
-		if p.code() != 0 {
-			t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-			continue
-		}
-		r.same(image, r.disk(i+1))
-		all := r.events(p)
-		end := all[len(all)-1]
-		t.Logf("receiver %d: %.1f s after, %+v", i+1, p.begun.Add(p.took).Sub(killed).Seconds(), end.Lanes)
-		if end.Lanes.Peer == 0 || noticed(all, "orphan") == "" {
-			t.Errorf("receiver %d: blocks by lane: %+v", i+1, end.Lanes)
-		}
+	for _, percent := range []int{30, 60, 90} {
+		t.Run(fmt.Sprintf("%d %%", percent), func(t *testing.T) {
+			t.Parallel()
+			r := newRoom(t, 4)
+			image := r.noise("noise.img", 64<<20)
+			r.pack(image)
+			for i := 1; i <= 4; i++ {
+				r.part(image, r.disk(i), func(b int) bool { return b%4 == i-1 || b%4 == i%4 })
+			}
+			s := r.send(image, "--min-receivers", "4", "--rate", "80M") // seven seconds
+			var ps []*process
+			for i := 1; i <= 4; i++ {
+				ps = append(ps, r.receive(i, "--linger", "3s"))
+			}
+			<-time.After(time.Second + time.Duration(percent)*65*time.Millisecond)
+			s.cmd.Process.Kill()
+			killed := time.Now()
+			for i, p := range ps {
+				if p.code() != 0 {
+					t.Errorf("receiver %d: %s", i+1, p.stderr.String())
+					continue
+				}
+				r.same(image, r.disk(i+1))
+				all := r.events(p)
+				end := all[len(all)-1]
+				t.Logf("receiver %d: %.1f s after, %+v", i+1, p.begun.Add(p.took).Sub(killed).Seconds(), end.Lanes)
+				if end.Lanes.Peer == 0 || noticed(all, "orphan") == "" {
+					t.Errorf("receiver %d: blocks by lane: %+v", i+1, end.Lanes)
+				}
+			}
+		})
 	}
 }
 

@@ -117,13 +117,13 @@ func (r *room) changes(p *process, disk string) {
 // TestKilledReceiversResume kills the only receiver at many moments. Each one
 // started after it fetches what was not written yet, and no more.
 func TestKilledReceiversResume(t *testing.T) {
-	const size, kills = 128 << 20, 20
+	const size, kills = 96 << 20, 20
 	r := newRoom(t, 1)
 	image := r.noise("noise.img", size)
 	if p := r.start(0, "pack", image); p.code() != 0 {
 		t.Fatal(p.stderr.String())
 	}
-	s := r.send(image, "--rate", "300M", "--max-wait", "1m", "--linger", "100ms")
+	s := r.send(image, "--rate", "400M", "--max-wait", "1m", "--linger", "100ms")
 	random := rand.New(rand.NewPCG(1, 1))
 	lost, last := int64(size/protocol.BlockSize), int64(size/protocol.BlockSize)
 	killed := 0
@@ -135,7 +135,7 @@ func TestKilledReceiversResume(t *testing.T) {
 			}
 			select {
 			case <-p.done:
-			case <-time.After(time.Duration(random.IntN(400)) * time.Millisecond):
+			case <-time.After(time.Duration(random.IntN(250)) * time.Millisecond):
 				p.cmd.Process.Kill()
 				<-p.done
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -79,18 +80,22 @@ func thrifty(p *pc) {
 	p.config.Workers, p.config.Reuse = 1, receiver.ReuseNever
 }
 
-// TestCrowd: a thousand machines take as long as ten, and their reports do not
-// drown the sender. The session takes as long as one of eight gigabytes, packed,
-// does at a gigabit; the rate is as much lower as the image is smaller.
+// TestCrowd: a crowd takes as long as ten machines, and its reports do not drown
+// the sender. With PXECAST_SEEDS it is a thousand, and the session takes as long
+// as one of eight gigabytes, packed, does at a gigabit: the rate is as much lower
+// as the image is smaller. That takes minutes; without, all is a fifth of it.
 func TestCrowd(t *testing.T) {
+	n, session := 200, 14.0 // seconds
+	if os.Getenv("PXECAST_SEEDS") != "" {
+		n, session = 1000, 68
+	}
 	p := newCrowdPicture(t, 40)
-	packed := float64(p.packed.Manifest().PackedSize())
-	wire := int64(packed * 8 / 68)
+	wire := int64(float64(p.packed.Manifest().PackedSize()) * 8 / session)
 	seeds(t, 1, func(t *testing.T, seed uint64) {
 		ten, _ := crowd(t, seed, p, 10, wire)
-		thousand, most := crowd(t, seed, p, 1000, wire)
-		if thousand > 1.05*ten {
-			t.Errorf("%.2f s, ten machines take %.2f s", thousand, ten)
+		many, most := crowd(t, seed, p, n, wire)
+		if many > 1.05*ten {
+			t.Errorf("%.2f s, ten machines take %.2f s", many, ten)
 		}
 		if most > 1000 {
 			t.Errorf("%d reports in a second", most)
@@ -120,10 +125,10 @@ var errBroken = errors.New("write block: input/output error")
 // TestMixedRooms: machines of every kind in one room. All that can finish do;
 // of each of the others the sender says what became of it.
 func TestMixedRooms(t *testing.T) {
-	const n = 40
-	p := newCrowdPicture(t, 96)
+	const n = 28
+	p := newCrowdPicture(t, 64)
 	once := time.Duration(float64(p.packed.Manifest().PackedSize()) * 8 / mixedWire * 1e9)
-	seeds(t, 6, func(t *testing.T, seed uint64) {
+	seeds(t, 4, func(t *testing.T, seed uint64) {
 		simulate(t, seed, p, simnet.Options{}, func(r *room) {
 			random := rand.New(rand.NewPCG(seed, 11))
 			within := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
@@ -240,7 +245,7 @@ func (r *room) fates(life []fate, once time.Duration) {
 		return d
 	}
 	r.Logf("sent %.2f × packed; plain %v, slow %v, lossy %v", r.overhead(), ended(plain), ended(slow), ended(lossy))
-	if d := ended(plain); d > once*115/100 {
+	if d := ended(plain); d > once*3/2 { // headers and what heals all of them take a quarter; the slow take nine times as long
 		r.Errorf("one with no fault of its own took %v; the wire alone takes %v", d, once)
 	}
 }

@@ -293,6 +293,7 @@ func TestDoneMachinesStayForOthers(t *testing.T) {
 			r.joinAs(simnet.Link{}, func(p *pc) {
 				w.wired(p, honest)
 				p.fill(r.picture.raw, func(b int) bool { return i < 2 && b%2 == i })
+				p.config.Linger = 3 * time.Second
 				if i > 0 {
 					p.disk.rate, p.config.Memory, p.config.Workers = 2<<20, 16<<20, 1
 				}
@@ -307,7 +308,7 @@ func TestDoneMachinesStayForOthers(t *testing.T) {
 			}
 			r.Logf("pc%d ended after %v, served %d", i+1, pc.took, pc.status.Served)
 		}
-		if first := r.pcs[0]; first.status.Served == 0 || first.took > r.pcs[2].took+11*time.Second {
+		if first := r.pcs[0]; first.status.Served == 0 || first.took > r.pcs[2].took+4*time.Second {
 			r.Errorf("the first left after %v and served %d blocks, the slowest was done after %v", first.took, first.status.Served, r.pcs[2].took)
 		}
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
@@ -24,6 +25,10 @@ const (
 	// before it makes the choice ambiguous.
 	severalFor = sessionSilence + listenFor
 
+	// hintAfter is how long nothing is heard before people are told what that
+	// may mean.
+	hintAfter = 5 * time.Second
+
 	// trustedFor is how long a machine that trusts some senders waits for one
 	// of them before it talks about another.
 	trustedFor = 5 * time.Second
@@ -37,6 +42,7 @@ type choice struct {
 	ring     *trust.Keyring
 	explicit bool          // the ring is what --trust says: nobody else is to be considered
 	patience time.Duration // for a sender
+	server   netip.Addr    // is asked directly; zero none
 }
 
 // wait returns the session to join, as soon as that is clear.
@@ -107,6 +113,13 @@ func (c *choice) show(o *offers, network string, waited time.Duration) {
 	case len(o.benches) > 0:
 		text += "; a bench is running here, which is for --disk discard only"
 		state += "bench"
+	case len(o.trusted)+len(o.unknown) > 0: // that will do
+	case waited >= hintAfter && !c.server.IsValid():
+		text += "; where multicast does not get through, --server ADDRESS asks the sender's machine"
+		state += "hint"
+	case waited >= hintAfter:
+		text += fmt.Sprintf("; %v does not answer either", c.server)
+		state += "hint"
 	}
 	text += fmt.Sprintf(" … %s", screen.Duration(waited))
 	c.p.screen.Update(state, text, func(int, int) []string { return []string{text} })

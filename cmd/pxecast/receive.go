@@ -94,6 +94,7 @@ func (p *program) newReceiving(c *cli.Context) (*receiving, error) {
 	if err := unicasting(c, &r.cfg); err != nil {
 		return nil, err
 	}
+	r.choice.server = r.cfg.Server
 	if r.choice.patience <= 0 {
 		return nil, cmdline.Usagef("--max-wait %v: give a time such as 10m", r.choice.patience)
 	}
