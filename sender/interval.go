@@ -12,7 +12,7 @@ const (
 	// eachOf times the number of receivers is the least interval: together they
 	// report less than once a millisecond, with those that have news before
 	// their time.
-	eachOf = 1200 * time.Microsecond
+	eachOf = 1300 * time.Microsecond
 
 	// calmEach times the number of receivers is the interval while reports
 	// matter little: all of them together cost one core a few parts in a
