@@ -315,3 +315,19 @@ func (c *collector) deficits(r *protocol.Report, size int) {
 		s += protocol.SBN(d.Count)
 	}
 }
+
+// yield gives up blocks that are begun until n bytes are free: where no more
+// symbols come, they would keep out what other lanes bring.
+func (c *collector) yield(n int) {
+	o := &c.objects[protocol.ObjectImage]
+	for s, b := range o.open {
+		if c.room() >= n {
+			return
+		}
+		if c.last == b {
+			c.last = nil
+		}
+		delete(o.open, s)
+		c.recycle(b)
+	}
+}

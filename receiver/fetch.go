@@ -77,6 +77,9 @@ func (s *session) fetch(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.meetSender()
+	if s.collector.manifest != nil {
+		s.collector.yield(mostFetches * protocol.MaxFrame)
+	}
 	for _, r := range s.lanes.plan.plan(now, s.lanes.mode, s.lack()) {
 		s.ask(ctx, now, r)
 	}

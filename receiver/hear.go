@@ -306,6 +306,9 @@ func (s *session) peers(r *protocol.Roster) {
 	}
 	for _, p := range r.Places {
 		ours := s.admitted && p.Number == s.number
+		if s.cfg.Subnet.IsValid() && !s.cfg.Subnet.Contains(p.Peer.Addr()) {
+			continue // a roster is not signed, and a peer serves its own subnet only
+		}
 		if !ours && p.Peer.IsValid() && p.Peer.Port() != 0 && p.State != protocol.ReceiverFailed && p.State != protocol.ReceiverGone {
 			s.lanes.plan.meet(origin{peerHTTP, p.Peer}, p.State != protocol.ReceiverJoined)
 		}

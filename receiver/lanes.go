@@ -300,6 +300,9 @@ func (p *planner) fromSender(now time.Time, l lack, frames int) (request, bool) 
 	b, ok := p.mine(now, l)
 	if !ok && (p.of == 0 || now.Sub(p.fed) >= grace) {
 		b, ok = p.orphaned(now, l, l.have.NextAbsent)
+		if !ok && now.Sub(p.fed) >= grace { // peers that list all and hardly give any
+			b, ok = p.draw(int(l.to), l.have.NextAbsent)
+		}
 	}
 	if !ok {
 		return request{}, false

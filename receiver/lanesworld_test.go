@@ -31,7 +31,6 @@ type world struct {
 	mode   mode
 	hosts  []*host
 	sender *host // nil: none
-	tftp   bool  // is the only way to it
 	now    time.Time
 	began  time.Time
 }

@@ -101,10 +101,13 @@ func (p *planner) union(now time.Time, have *blockset.Set) (missing, peers int) 
 	all := blockset.New(have.Len())
 	all.AddAll(have)
 	for _, s := range p.order {
-		if s.service == peerHTTP && s.told && s.usable(now) {
+		if s.banned || s.left {
+			continue
+		}
+		if s.service == peerHTTP && s.told {
 			peers++
 		}
-		if s.has != nil && s.usable(now) {
+		if s.has != nil {
 			all.AddAll(s.has)
 		}
 	}

@@ -80,8 +80,12 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	var readers sync.WaitGroup
 	// A cancelled receiver still tells the sender and hears its answer.
 	hearing, deaf := context.WithCancel(context.WithoutCancel(ctx))
+	server := cfg.Server
+	if !server.IsValid() { // started again, it will be where it was
+		server = h.Report.Addr()
+	}
 	readers.Go(func() {
-		if err := Discover(hearing, cfg.Network, cfg.Server, s.announcement); err != nil {
+		if err := Discover(hearing, cfg.Network, server, s.announcement); err != nil {
 			cancel(err)
 		}
 	})

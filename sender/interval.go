@@ -43,7 +43,8 @@ const (
 // their effect, which is at the beginning and at the end.
 func (s *scheduler) interval() time.Duration {
 	n := time.Duration(len(s.alive))
-	return max(minInterval, n*eachOf, min(max(n, calmFewer)*calmEach, calmMost, s.calm))
+	each := max(minInterval, n*eachOf, min(max(n, calmFewer)*calmEach, calmMost, s.calm))
+	return min(each, protocol.MaxInterval*time.Millisecond)
 }
 
 // rest is for how long reports may wait so that one wake takes several: most of

@@ -59,3 +59,12 @@ func TestReportsAreSeldomInTheMiddle(t *testing.T) {
 		}
 	}
 }
+
+// TestLargestRoomCanBeAnnounced: what receivers are told fits its field.
+func TestLargestRoomCanBeAnnounced(t *testing.T) {
+	s := newScheduler(imagetest.Manifest(t, 1408), protocol.DefaultSymbolSize, -1)
+	s.alive = make([]*member, protocol.MaxReceivers)
+	if each := s.interval(); each > protocol.MaxInterval*time.Millisecond {
+		t.Errorf("a report each %v", each)
+	}
+}

@@ -22,8 +22,10 @@ const (
 	// and none of it is sent twice.
 	leastGain = 0.1
 
-	// trustFirst is for how long that holds; each time twice as long as the last.
+	// trustFirst is for how long that holds, as long as blocks are written; each
+	// time twice as long as the last, up to trustMost.
 	trustFirst = 20 * time.Second
+	trustMost  = 2 * time.Minute
 )
 
 // overrun is whether a member is not waited for, because it holds up the others
@@ -44,10 +46,18 @@ type overrun struct {
 func (o *overrun) is() bool { return !o.since.IsZero() }
 
 // begin overruns a member, r being its latest report, unless a trial showed not
-// long ago that little is gained by it.
+// long ago that little is gained by it and it has gone on writing since.
 func (o *overrun) begin(now time.Time, r *protocol.Report) bool {
 	if now.Before(o.trusted) {
-		return false
+		if now.Sub(o.looked) < reviewEach {
+			return false
+		}
+		hangs := r.Counters.Lanes[0] == o.last.Counters.Lanes[0]
+		o.look(now, r)
+		if !hangs {
+			return false
+		}
+		o.trusted, o.trust = time.Time{}, 0
 	}
 	o.since, o.behind = now, now
 	o.look(now, r)
@@ -70,7 +80,7 @@ func (o *overrun) review(now time.Time, r *protocol.Report, keepsUp bool) {
 		o.since = time.Time{}
 	case known && missed < leastGain:
 		o.since = time.Time{}
-		o.trust = max(trustFirst, 2*o.trust)
+		o.trust = min(max(trustFirst, 2*o.trust), trustMost)
 		o.trusted = now.Add(o.trust)
 	}
 	o.look(now, r)

@@ -208,7 +208,7 @@ func (r *room) deafen(i int) {
 // from those who share this machine.)
 func TestBenchFindsSlowProcessor(t *testing.T) {
 	r := newRoom(t, 3)
-	b := r.bench(3, "--size", "192M", "--rate", "200M")
+	b := r.bench(3, "--size", "512M", "--rate", "600M")
 	slow := r.discard(2, "--memory", "16M")
 	r.discard(1)
 	r.discard(3)

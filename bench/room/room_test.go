@@ -14,7 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +85,7 @@ type process struct {
 	stdout bytes.Buffer
 	stderr bytes.Buffer
 	done   chan struct{}
+	peak   atomic.Int64 // bytes resident
 	err    error
 	begun  time.Time
 	took   time.Duration
@@ -103,6 +104,7 @@ func (r *room) start(host int, args ...string) *process {
 		p.cmd.Process.Kill() // fails when it has ended, as it should have
 		<-p.done
 	})
+	go p.watch()
 	go func() {
 		p.err = p.cmd.Wait()
 		p.took = time.Since(p.begun)
@@ -117,10 +119,34 @@ func (p *process) code() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// rss returns the most memory that the process had resident, in bytes.
+// rss returns the most memory that the process had resident, in bytes, but for
+// what it did in its last moments.
 func (p *process) rss() int64 {
 	<-p.done
-	return p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	return p.peak.Load()
+}
+
+// watch keeps track of the memory that the process has. Its resource usage does
+// not tell: that begins with what this process has when it starts another.
+func (p *process) watch() {
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-look.C:
+		}
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+		if err != nil {
+			continue
+		}
+		if _, after, ok := bytes.Cut(status, []byte("VmHWM:")); ok {
+			var kb int64
+			fmt.Sscan(string(after), &kb)
+			p.peak.Store(kb << 10)
+		}
+	}
 }
 
 // record is the last line of --json.

@@ -68,14 +68,15 @@ func TestSpreadStartsCauseNoStorm(t *testing.T) {
 			r.sender.Rate = []int64{24e6, 16e6}[seed%2]
 			r.sender.Linger = 5 * time.Second
 			r.send()
-			r.arrivals(simnet.Link{Loss: []float64{0, 0.01}[seed/2%2]}, moments(seed, 7, spread))
+			loss := []float64{0, 0.01}[seed/2%2]
+			r.arrivals(simnet.Link{Loss: loss}, moments(seed, 7, spread))
 			r.finish()
 			r.identical()
-			worst := 0.0
+			worst, most := 0.0, 0.10+4*loss // what heals the others reaches everybody
 			for i, p := range r.pcs {
 				twice := float64(data(p.host.Counters().Received))/float64(r.symbols()) - 1
 				worst = max(worst, twice)
-				if twice > 0.10 {
+				if twice > most {
 					r.Errorf("pc%d received %.1f %% more than it needed", i+1, 100*twice)
 				}
 			}

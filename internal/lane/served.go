@@ -13,11 +13,13 @@ type served struct {
 func (s *served) add(bytes, blocks int) {
 	s.bytes.Add(int64(bytes))
 	s.blocks.Add(int64(blocks))
-	s.last.Store(time.Now().UnixNano())
+	if blocks > 0 { // who only asks what is here keeps nobody
+		s.last.Store(time.Now().UnixNano())
+	}
 }
 
 // Served returns the bytes of content sent, the blocks sent whole, and when
-// something was sent last; the zero time if never.
+// the last of these was; the zero time if never.
 func (s *served) Served() (bytes, blocks int64, last time.Time) {
 	if ns := s.last.Load(); ns != 0 {
 		last = time.Unix(0, ns)

@@ -132,6 +132,8 @@ func (s *Server) admits(a netip.Addr) bool { return a.IsLoopback() || s.allowed.
 
 // refuse answers with an error and ends the connection.
 func refuse(w http.ResponseWriter, status int, why string) {
+	// Nobody waits for a body that was announced: the connection ends here.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 	w.Header().Set("Connection", "close")
 	http.Error(w, why, status)
 }

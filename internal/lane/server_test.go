@@ -254,3 +254,19 @@ func TestClosedServerIsGone(t *testing.T) {
 	}
 	server.Close()
 }
+
+// TestBodyThatNeverComesHoldsNothing: whoever announces one is refused, and its
+// connection ends.
+func TestBodyThatNeverComesHoldsNothing(t *testing.T) {
+	server := serve(t, ServerConfig{Store: NewPackedStore(newMade(t))})
+	c, err := net.Dial("tcp", server.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+	if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 405 ") {
+		t.Errorf("%q, error %v", answer, err)
+	}
+}

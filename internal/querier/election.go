@@ -60,7 +60,7 @@ const (
 	// Queries of others silence us for as long as they say, within reason: a
 	// single forged datagram could otherwise say 62 hours.
 	minPresence = time.Second
-	maxPresence = 20 * time.Minute
+	maxPresence = 255 * time.Second
 )
 
 // election decides who asks (RFC 3376 §6.6.2): of several queriers the one with

@@ -81,7 +81,7 @@ func TestElection(t *testing.T) {
 		{"one of version 2 tells no times, so ours count", On, []heard{{50 * sec, lower, v2}}, "0 31.25 305", Asking},
 		{"likewise one of version 3 that tells none", On, []heard{{50 * sec, lower, silence}}, "0 31.25 305", Asking},
 		{"one that asks often is missed sooner", On, []heard{{50 * sec, lower, often}}, "0 31.25 85 210 335", Asking},
-		{"none says for hours that it is there", On, []heard{{50 * sec, lower, rarely}}, "0 31.25", Silent},
+		{"none says for hours that it is there", On, []heard{{50 * sec, lower, rarely}}, "0 31.25 305", Asking},
 		{"nor makes us ask in a row", On, []heard{{300 * sec, lower, hurry}, {302 * sec, lower, hurry}}, "0 31.25 156.25 281.25 301 303", Asking},
 		{"a higher address does not", On, []heard{{50 * sec, upper, v3}}, "0 31.25 156.25 281.25", Asking},
 		{"a switch that asks in nobody's name takes no part", On, []heard{{50 * sec, none, v3}}, "0 31.25 156.25 281.25", Asking},

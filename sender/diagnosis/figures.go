@@ -79,8 +79,15 @@ func (v *Receiver) span() float64 {
 	return float64(n.Received + n.Lost + n.Overflow)
 }
 
+// overflowError is by how much of itself a receiver's count of overflow may be
+// wrong: the kernel counts rows of datagrams. What it misses looks like loss.
+const overflowError = 0.05
+
 // Loss returns the fraction of datagrams that the network lost.
-func (v *Receiver) Loss() float64 { return per(float64(v.Counters.Lost), v.span()) }
+func (v *Receiver) Loss() float64 {
+	lost := float64(v.Counters.Lost) - overflowError*float64(v.Counters.Overflow)
+	return per(max(0, lost), v.span())
+}
 
 // CommonLoss returns the fraction of datagrams that it lost with the others: on
 // the way that all share. OwnLoss is the rest of Loss. Where that can't be told
