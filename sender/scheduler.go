@@ -17,6 +17,10 @@ const (
 	interleave = 16
 	chunk      = 3
 
+	// turns is how many can be with repairs: those need not wait until blocks
+	// that began together end together.
+	turns = 2 * interleave
+
 	// slots is how many blocks can take part in one write: those on their way
 	// and as many that were finished by it, which small blocks are at once.
 	slots = 64
@@ -32,7 +36,7 @@ type scheduler struct {
 	alive   []*member // of those, the ones that still want something
 	last    protocol.Seq
 	jobs    [slots]job
-	turns   [interleave]int // the slots whose turn comes round
+	turns   [turns]int // the slots whose turn comes round; whole blocks have the first interleave
 	turn    int
 	free    []int // other slots, the last used last: its memory is in the cache
 	spent   []int // slots whose last symbols are in the fill under way
@@ -68,7 +72,7 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 		o.wanted = func(i int) int { return s.lacked(o, i) }
 	}
 	for i := range slots {
-		if i < interleave {
+		if i < turns {
 			s.turns[i] = i
 		} else {
 			s.free = append(s.free, i)
@@ -183,13 +187,13 @@ func (s *scheduler) fill(now time.Time, out []run, most int) []run {
 		s.shut = now
 	}
 	renewed := 0
-	for idle := 0; idle < interleave && most > 0 && s.last < l.all; s.turn = (s.turn + 1) % interleave {
+	for idle := 0; idle < turns && most > 0 && s.last < l.all; s.turn = (s.turn + 1) % turns {
 		slot := s.turns[s.turn]
 		if s.jobs[slot].left == 0 {
-			if renewed == slots-interleave {
+			if renewed == slots-turns {
 				break
 			}
-			next, ok := s.pick(now, s.last < l.begin)
+			next, ok := s.pick(now, s.turn < interleave, s.last < l.begin)
 			if !ok {
 				idle++
 				continue
@@ -236,9 +240,12 @@ const mostDebt = 8192
 const stalled = 250 * time.Millisecond
 
 // pick returns the next job: the manifest, without which nothing can be
-// written; repairs; what the carousel brings, whole blocks only if begin says
-// that receivers have room for them.
-func (s *scheduler) pick(now time.Time, begin bool) (job, bool) {
+// written; repairs; and, for a turn of its own, what the carousel brings, whole
+// blocks of it only if begin says that receivers have room for them.
+func (s *scheduler) pick(now time.Time, own, begin bool) (job, bool) {
+	if !own && s.debt > mostDebt {
+		return job{}, false
+	}
 	if begin && s.debt > mostDebt {
 		if j, ok := s.carousel(begin); ok {
 			return j, true
@@ -247,6 +254,9 @@ func (s *scheduler) pick(now time.Time, begin bool) (job, bool) {
 	if j, ok := s.favoured(); ok {
 		s.debt = min(s.debt+j.left, 2*mostDebt)
 		return j, true
+	}
+	if !own {
+		return job{}, false
 	}
 	if !begin && (s.shut.IsZero() || now.Sub(s.shut) < stalled) {
 		if image := s.objects[protocol.ObjectImage]; image.whole.Next(0) < image.n {

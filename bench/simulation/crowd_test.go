@@ -126,7 +126,7 @@ var errBroken = errors.New("write block: input/output error")
 // of each of the others the sender says what became of it.
 func TestMixedRooms(t *testing.T) {
 	const n = 28
-	p := newCrowdPicture(t, 64)
+	p := newCrowdPicture(t, 128)
 	once := time.Duration(float64(p.packed.Manifest().PackedSize()) * 8 / mixedWire * 1e9)
 	seeds(t, 4, func(t *testing.T, seed uint64) {
 		simulate(t, seed, p, simnet.Options{}, func(r *room) {
