@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/fec"
+	"github.com/pxecast/pxecast/internal/hugepage"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/protocol"
 )
@@ -36,6 +37,7 @@ type transmitter struct {
 	bytes   []byte // the manifest
 	coder   *fec.Coder
 	slots   [slots]slot
+	memory  []byte   // of their buffers
 	rows    [][]byte // scratch of code
 	runs    []run
 	headers [][protocol.DataHeaderSize]byte
@@ -62,7 +64,7 @@ func newTransmitter(id protocol.SessionID, conn mcast.Conn, group netip.AddrPort
 	packet := symbolSize + protocol.DataHeaderSize
 	train := max(1, min(mcast.TrainLimit(packet), trainWire/(packet+wireOverhead)))
 	most := train * trainsPerWrite
-	return &transmitter{
+	t := &transmitter{
 		session: id, conn: conn, group: group, source: source, bytes: source.Manifest().Bytes(),
 		coder:   fec.NewCoder(),
 		runs:    make([]run, 0, most),
@@ -70,7 +72,21 @@ func newTransmitter(id protocol.SessionID, conn mcast.Conn, group netip.AddrPort
 		parts:   make([][]byte, 0, most*mcast.PartsPer),
 		trains:  make([]mcast.Train, 0, most),
 		train:   train,
+		memory:  hugepage.Map(slots * (protocol.MaxFrame + symbolSize)),
 	}
+	// The last symbol of a frame is filled up.
+	if n := protocol.MaxFrame + symbolSize; t.memory != nil {
+		for i := range t.slots {
+			t.slots[i].buffer = t.memory[i*n : (i+1)*n : (i+1)*n]
+		}
+	}
+	return t
+}
+
+// free gives back the memory. Nothing may be sent any more.
+func (t *transmitter) free() {
+	hugepage.Unmap(t.memory)
+	t.memory, t.slots = nil, [slots]slot{}
 }
 
 // send transmits what the scheduler decides, at most most datagrams, and

@@ -14,7 +14,7 @@ const module = "github.com/pxecast/pxecast"
 // layers is the tree from the bottom up. A folder imports from its own layer and
 // those below. A folder that is new has to be given a place here first.
 var layers = [][]string{
-	{"protocol", "internal/blockset"},
+	{"protocol", "internal/blockset", "internal/hugepage"},
 	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane", "internal/querier"},
 	{"sender", "receiver"},
 	{"ramdisk", "internal/boot", "internal/web"},
@@ -26,6 +26,7 @@ var layers = [][]string{
 var only = map[string][]string{
 	"protocol":          {"github.com/cespare/xxhash/v2"},
 	"internal/blockset": {},
+	"internal/hugepage": {"golang.org/x/sys/unix"},
 	"internal/trust":    {module + "/protocol"},
 	"internal/querier":  {"golang.org/x/sys/unix"},
 	"internal/fec":      {module + "/protocol", "github.com/klauspost/reedsolomon"},

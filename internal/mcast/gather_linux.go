@@ -42,26 +42,8 @@ func gather(pc *net.UDPConn, r *reader, longest time.Duration) (*gatherer, error
 	defer pc.Close()
 	r.gathers = true
 	g := &gatherer{reader: r, longest: longest, drained: true, rested: time.Now()}
-	err := control(r.raw, func(fd int) error {
-		own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return os.NewSyscallError("F_DUPFD_CLOEXEC", err)
-		}
-		// A File made of a blocking descriptor stays out of the poller. The
-		// mode does not matter: no read of ours waits.
-		if err := unix.SetNonblock(own, false); err != nil {
-			unix.Close(own)
-			return os.NewSyscallError("F_SETFL", err)
-		}
-		g.file = os.NewFile(uintptr(own), "udp")
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.raw, err = g.file.SyscallConn()
-	if err != nil {
-		g.file.Close()
+	var err error
+	if g.file, r.raw, err = unpolled(r.raw); err != nil {
 		return nil, err
 	}
 	return g, nil

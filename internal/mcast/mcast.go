@@ -150,6 +150,9 @@ type Conn interface {
 	// limit, so that a queue which can space packets evenly (fq, tc-fq(8)) does.
 	// Others ignore it.
 	SetPace(rate int64)
+	// Queued returns about how many bytes that were written still wait on this
+	// machine for its link.
+	Queued() int
 	// Pause waits for less than a millisecond, more exactly than timers do.
 	Pause(d time.Duration)
 	// LocalAddr returns the address and port that the other side answers to.

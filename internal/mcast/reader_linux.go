@@ -16,8 +16,9 @@ import (
 
 // reader is the receiving half of a socket.
 type reader struct {
-	pc         *net.UDPConn
-	raw        syscall.RawConn
+	polled     polled
+	wait       syscall.RawConn // of polled
+	raw        syscall.RawConn // of the socket
 	bufferSize int
 	gathers    bool          // nothing there is an answer, see gatherer
 	truncated  atomic.Uint64 // datagrams
@@ -36,12 +37,18 @@ type reader struct {
 	recv     func(fd uintptr) bool
 }
 
+// polled is what the runtime's poller knows: a socket, or a watch of one.
+type polled interface {
+	SetReadDeadline(time.Time) error
+	Close() error
+}
+
 func newReader(pc *net.UDPConn) (*reader, error) {
 	raw, err := pc.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{pc: pc, raw: raw}
+	r := &reader{polled: pc, wait: raw, raw: raw}
 	r.recv = r.receive
 	var size int
 	err = control(raw, func(fd int) error {
@@ -58,17 +65,19 @@ func newReader(pc *net.UDPConn) (*reader, error) {
 func (r *reader) Read(b *Batch, deadline time.Time) error {
 	r.prepare(b)
 	if !deadline.Equal(r.deadline) {
-		if err := r.pc.SetReadDeadline(deadline); err != nil {
-			return readError(err)
+		if r.polled.SetReadDeadline(deadline) != nil {
+			return net.ErrClosed
 		}
 		r.deadline = deadline
 	}
 	for b.Len() == 0 { // all of a batch may have been truncated
-		if err := r.raw.Read(r.recv); err != nil {
-			return readError(err)
+		if err := r.wait.Read(r.recv); errors.Is(err, os.ErrDeadlineExceeded) {
+			return os.ErrDeadlineExceeded
+		} else if err != nil {
+			return net.ErrClosed
 		}
 		if r.errno != 0 {
-			return readError(r.errno)
+			return fmt.Errorf("receive datagrams: %w", r.errno)
 		}
 		r.deliver(b)
 	}
@@ -140,19 +149,10 @@ func (r *reader) BufferSize() int { return r.bufferSize }
 // socket, which a blocked Read gives up at once.
 func (r *reader) Close() error {
 	r.Overflow()
-	return r.pc.Close()
-}
-
-// readError turns what the poller and the kernel say into what callers branch
-// on.
-func readError(err error) error {
-	switch {
-	case errors.Is(err, net.ErrClosed):
+	if r.polled.Close() != nil {
 		return net.ErrClosed
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return os.ErrDeadlineExceeded
 	}
-	return fmt.Errorf("receive datagrams: %w", err)
+	return nil
 }
 
 // socketDrops returns sk_drops from SO_MEMINFO (Linux 4.12): what the kernel

@@ -100,30 +100,23 @@ func (d *device) open(port uint16) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.newConn(pc)
-	if err != nil {
+	if err := d.multicasts(pc); err != nil {
 		pc.Close()
 		return nil, err
 	}
-	return c, nil
+	return newConn(pc, d.MTU(), !d.opts.NoGSO)
 }
 
-func (d *device) newConn(pc *net.UDPConn) (*conn, error) {
+// multicasts makes what pc multicasts leave by d.
+func (d *device) multicasts(pc *net.UDPConn) error {
 	p := ipv4.NewPacketConn(pc)
 	if err := p.SetMulticastInterface(d.netInterface()); err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.SetMulticastTTL(d.opts.TTL); err != nil {
-		return nil, err
+		return err
 	}
-	if err := p.SetMulticastLoopback(true); err != nil {
-		return nil, err
-	}
-	r, err := newReader(pc)
-	if err != nil {
-		return nil, err
-	}
-	return &conn{reader: r, writer: newWriter(r.raw, d.MTU(), !d.opts.NoGSO)}, nil
+	return p.SetMulticastLoopback(true)
 }
 
 // bind makes a UDP socket for IPv4 whose options are set before it gets a

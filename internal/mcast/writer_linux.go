@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -27,14 +28,17 @@ const (
 
 // writer sends trains through one socket.
 type writer struct {
-	raw syscall.RawConn
-	mtu int
+	raw    syscall.RawConn
+	mtu    int
+	polled *os.File // a watch of the socket, see conn
+	wait   syscall.RawConn
 
 	mu      sync.Mutex
 	gso     bool // this device can segment, for all we know
 	name    unix.RawSockaddrInet4
 	headers []mmsghdr
 	iovecs  []unix.Iovec
+	single  [PartsPer][]byte
 	segment [trainsPerCall]segmentControl
 
 	// Of the call being made. send is the func value of sendmmsg, made once
@@ -99,15 +103,37 @@ func (w *writer) WriteTrains(to netip.AddrPort, trains []Train) error {
 	return nil
 }
 
+// WriteTo implements Conn.
+func (w *writer) WriteTo(d []byte, to netip.AddrPort) error {
+	if !to.Addr().Is4() {
+		return fmt.Errorf("send to %s: not an IPv4 address", to)
+	}
+	if len(d)+HeaderBytes > w.mtu {
+		return tooLarge(len(d), w.mtu)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.name, w.single[0] = rawAddr(to), d
+	if err := w.write([]Train{{Parts: w.single[:], Size: len(d)}}); err != nil {
+		return writeError(err, to)
+	}
+	return nil
+}
+
 func (w *writer) write(trains []Train) error {
 	var at position
 	refused := false // a segmented send was, and nothing went out since
 	for tries := 0; at.train < len(trains); {
 		w.fill(trains, at)
-		if err := w.raw.Write(w.send); err != nil {
-			return err
+		if w.raw.Write(w.send) != nil {
+			return net.ErrClosed
 		}
 		switch {
+		case w.errno == unix.EAGAIN:
+			if w.room() != nil {
+				return net.ErrClosed
+			}
+		case w.errno == unix.EINTR:
 		case w.errno == 0:
 			at = w.advance(trains, at)
 			refused, tries = false, 0
@@ -164,7 +190,7 @@ func (w *writer) add(parts [][]byte, size, datagrams int) {
 		v.SetLen(len(p))
 		w.iovecs = append(w.iovecs, v)
 	}
-	h.Iov = &w.iovecs[first]
+	h.Iov = unsafe.SliceData(w.iovecs[first:]) // an empty datagram has none
 	h.SetIovlen(len(w.iovecs) - first)
 	h.Control = nil
 	h.SetControllen(0)
@@ -177,21 +203,36 @@ func (w *writer) add(parts [][]byte, size, datagrams int) {
 	w.calls++
 }
 
-// sendmmsg reports false to be called again once the send buffer has room. The
-// kernel reports an error only if nothing was sent, else it comes next time.
+// sendmmsg makes the call. The kernel reports an error only if nothing was sent,
+// else it comes next time.
 func (w *writer) sendmmsg(fd uintptr) bool {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
-			uintptr(unsafe.Pointer(&w.headers[0])), uintptr(w.calls), unix.MSG_DONTWAIT, 0, 0)
-		w.sent, w.errno = int(n), errno
-		switch errno {
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
+		uintptr(unsafe.Pointer(&w.headers[0])), uintptr(w.calls), unix.MSG_DONTWAIT, 0, 0)
+	w.sent, w.errno = int(n), errno
+	return true
+}
+
+// room waits until the send buffer has room. It asks for the event just then.
+func (w *writer) room() error {
+	defer w.ask(0)
+	asked := false
+	return w.wait.Read(func(uintptr) bool {
+		if asked {
 			return true
 		}
-	}
+		asked = true
+		return !w.ask(unix.EPOLLOUT)
+	})
+}
+
+// ask says what w waits for; it returns whether that will be told.
+func (w *writer) ask(events uint32) (ok bool) {
+	err := control(w.wait, func(e int) error {
+		return control(w.raw, func(fd int) error {
+			return unix.EpollCtl(e, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: events})
+		})
+	})
+	return err == nil
 }
 
 // advance returns the position behind the messages that were sent.

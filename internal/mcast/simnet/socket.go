@@ -148,6 +148,13 @@ func (s *socket) BufferSize() int { return s.buffer }
 // SetPace implements mcast.Conn: no queue here spaces packets.
 func (s *socket) SetPace(int64) {}
 
+// Queued implements mcast.Conn: all of the host's sockets have one queue.
+func (s *socket) Queued() int {
+	s.host.net.mu.Lock()
+	defer s.host.net.mu.Unlock()
+	return s.host.out.backlog(time.Now())
+}
+
 // Pause implements mcast.Conn.
 func (s *socket) Pause(d time.Duration) { time.Sleep(d) }
 
