@@ -33,9 +33,11 @@ func (t Timing) validate() (Timing, error) {
 type Mode uint8
 
 const (
-	// Auto asks where nobody else does: it listens first, stays silent as long
-	// as any querier is heard, even a switch that asks without an address, and
-	// once it asks it takes part in the election.
+	// Auto asks where nobody else does: it stays silent as long as any querier
+	// is heard, even a switch that asks without an address. It asks a few times
+	// and then is silent for longer than a querier of a higher address leaves
+	// the asking to us; only if none took it back by then does it go on, and
+	// takes part in the election.
 	Auto Mode = iota
 	// On asks at once and takes part in the election.
 	On
@@ -53,9 +55,19 @@ const (
 
 const (
 	// listenFor is how long Auto listens. Queriers ask every two minutes or so:
-	// more often than not it hears nothing, asks, and the election decides. What
-	// it must not miss is one that has just begun.
+	// more often than not it hears nothing, and asks; machines that a switch forgot
+	// hear nothing of us before. What it must not miss is one that has just begun.
 	listenFor = 2 * time.Second
+
+	// Auto's silence after its first questions is longer by grace than that of a
+	// querier that we outdid; and another Auto's, which comes back only if we
+	// don't, by reserve.
+	grace   = time.Second
+	reserve = 2 * time.Second
+
+	// urgent is the time to answer the first query after a silence, in which the
+	// switches' memory has nearly run out: 260 s, RFC 3376 §8.4.
+	urgent = time.Second
 
 	// Queries of others silence us for as long as they say, within reason: a
 	// single forged datagram could otherwise say 62 hours.
@@ -72,13 +84,15 @@ type election struct {
 
 	role    Role
 	asked   bool
+	alone   bool       // nobody else asks: our own silence has shown it, or we don't care
+	urgent  bool       // our latest query was the first after a silence
 	startup int        // queries that still follow each other faster (§8.6, §8.7)
 	other   netip.Addr // who asks while we are silent
 	next    time.Time  // our next query, unless somebody else's is heard before
 }
 
 func newElection(own netip.Addr, mode Mode, timing Timing, now time.Time) election {
-	e := election{own: own, mode: mode, timing: timing, startup: timing.Robustness, next: now}
+	e := election{own: own, mode: mode, timing: timing, alone: mode == On, startup: timing.Robustness, next: now}
 	if mode == Auto {
 		e.next = now.Add(listenFor)
 	}
@@ -90,6 +104,10 @@ func (e *election) hear(now time.Time, from netip.Addr, q Query) {
 	if e.yields(from) {
 		e.role, e.other = Silent, from
 		e.next = now.Add(e.presence(q))
+		if e.mode == Auto {
+			e.next = e.next.Add(reserve)
+			e.alone, e.startup = false, e.timing.Robustness
+		}
 	}
 }
 
@@ -100,7 +118,7 @@ func (e *election) yields(from netip.Addr) bool {
 		// Our own query comes back to us. Before we asked it is another program's
 		// on this machine.
 		return e.mode == Auto && !e.asked
-	case e.mode == Auto && e.role != Asking:
+	case !e.alone:
 		return true
 	case from.IsUnspecified():
 		// A switch that asks in nobody's name takes no part in elections (RFC 4541
@@ -129,13 +147,20 @@ func (e *election) due(now time.Time) bool {
 	if now.Before(e.next) {
 		return false
 	}
+	e.urgent = e.role == Silent
+	if !e.alone && e.startup == 0 { // we were silent, and so was everybody
+		e.alone, e.urgent, e.startup = true, true, e.timing.Robustness
+	}
 	e.role, e.asked, e.other = Asking, true, netip.Addr{}
-	each := e.timing.Interval
 	if e.startup > 0 {
 		e.startup--
 	}
-	if e.startup > 0 {
+	each := e.timing.Interval
+	switch {
+	case e.startup > 0:
 		each /= 4
+	case !e.alone:
+		each = e.presence(Query{Response: e.timing.Response}) + grace
 	}
 	e.next = now.Add(each)
 	return true

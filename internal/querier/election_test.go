@@ -43,7 +43,11 @@ func play(mode Mode, until time.Duration, others []heard) (asked string, e elect
 		if e.next.Sub(epoch) <= until && (len(others) == 0 || !e.next.After(epoch.Add(others[0].at))) {
 			now := e.next
 			if e.due(now) {
-				times = append(times, fmt.Sprint(now.Sub(epoch).Seconds()))
+				mark := ""
+				if e.urgent {
+					mark = "!"
+				}
+				times = append(times, fmt.Sprint(now.Sub(epoch).Seconds())+mark)
 				e.hear(now, own, Query{Version: 3}) // it comes back to us
 			}
 			continue
@@ -70,19 +74,19 @@ func TestElection(t *testing.T) {
 		name   string
 		mode   Mode
 		others []heard
-		asked  string // seconds of our queries in 400 s
+		asked  string // seconds of our queries in 400 s; ! those that want answers at once
 		role   Role   // at the end
 	}{
-		{"alone, auto listens first, asks again soon and then at the interval", Auto, nil, "2 33.25 158.25 283.25", Asking},
+		{"alone, auto listens first, asks again soon, is silent for the others, and then asks at the interval", Auto, nil, "2 33.25 289.25! 320.5", Asking},
 		{"alone, on asks at once", On, nil, "0 31.25 156.25 281.25", Asking},
 
-		{"a lower address silences ours for 2 × 125 s + 5 s", On, []heard{{50 * sec, lower, v3}}, "0 31.25 305", Asking},
+		{"a lower address silences ours for 2 × 125 s + 5 s", On, []heard{{50 * sec, lower, v3}}, "0 31.25 305!", Asking},
 		{"and for longer while it is heard", On, []heard{{50 * sec, lower, v3}, {175 * sec, lower, v3}}, "0 31.25", Silent},
-		{"one of version 2 tells no times, so ours count", On, []heard{{50 * sec, lower, v2}}, "0 31.25 305", Asking},
-		{"likewise one of version 3 that tells none", On, []heard{{50 * sec, lower, silence}}, "0 31.25 305", Asking},
-		{"one that asks often is missed sooner", On, []heard{{50 * sec, lower, often}}, "0 31.25 85 210 335", Asking},
-		{"none says for hours that it is there", On, []heard{{50 * sec, lower, rarely}}, "0 31.25 305", Asking},
-		{"nor makes us ask in a row", On, []heard{{300 * sec, lower, hurry}, {302 * sec, lower, hurry}}, "0 31.25 156.25 281.25 301 303", Asking},
+		{"one of version 2 tells no times, so ours count", On, []heard{{50 * sec, lower, v2}}, "0 31.25 305!", Asking},
+		{"likewise one of version 3 that tells none", On, []heard{{50 * sec, lower, silence}}, "0 31.25 305!", Asking},
+		{"one that asks often is missed sooner", On, []heard{{50 * sec, lower, often}}, "0 31.25 85! 210 335", Asking},
+		{"none says for hours that it is there", On, []heard{{50 * sec, lower, rarely}}, "0 31.25 305!", Asking},
+		{"nor makes us ask in a row", On, []heard{{300 * sec, lower, hurry}, {302 * sec, lower, hurry}}, "0 31.25 156.25 281.25 301! 303!", Asking},
 		{"a higher address does not", On, []heard{{50 * sec, upper, v3}}, "0 31.25 156.25 281.25", Asking},
 		{"a switch that asks in nobody's name takes no part", On, []heard{{50 * sec, none, v3}}, "0 31.25 156.25 281.25", Asking},
 
@@ -90,10 +94,13 @@ func TestElection(t *testing.T) {
 		{"nor where a higher one is", Auto, []heard{{sec, upper, v3}, {126 * sec, upper, v3}, {251 * sec, upper, v3}}, "", Silent},
 		{"nor where a switch asks in nobody's name", Auto, []heard{{sec, none, v3}, {126 * sec, none, v3}, {251 * sec, none, v3}}, "", Silent},
 		{"nor where another program of this machine asks", Auto, []heard{{sec, own, v3}, {126 * sec, own, v3}, {251 * sec, own, v3}}, "", Silent},
-		{"auto begins when the other one is gone", Auto, []heard{{sec, upper, v3}}, "256 287.25", Asking},
+		{"auto begins when the other one is gone", Auto, []heard{{sec, upper, v3}}, "258! 289.25", Asking},
 		{"once auto asks, a lower one silences it", Auto, []heard{{50 * sec, lower, v3}, {175 * sec, lower, v3}}, "2 33.25", Silent},
-		{"a higher one does not, or both would be silent", Auto, []heard{{50 * sec, upper, v3}}, "2 33.25 158.25 283.25", Asking},
-		{"nor does a switch that asks in nobody's name, for the same reason", Auto, []heard{{50 * sec, none, v3}}, "2 33.25 158.25 283.25", Asking},
+		{"and so does a higher one that it outdid and that speaks again in its silence", Auto, []heard{{288 * sec, upper, v3}}, "2 33.25", Silent},
+		{"or a switch that asks in nobody's name", Auto, []heard{{50 * sec, none, v3}, {175 * sec, none, v3}}, "2 33.25", Silent},
+		{"once it is alone a higher one does not, or both would be silent", Auto, []heard{{300 * sec, upper, v3}}, "2 33.25 289.25! 320.5", Asking},
+		{"nor a switch that asks in nobody's name, for the same reason", Auto, []heard{{300 * sec, none, v3}}, "2 33.25 289.25! 320.5", Asking},
+		{"but a lower one does", Auto, []heard{{300 * sec, lower, v3}}, "2 33.25 289.25!", Silent},
 	} {
 		asked, e := play(c.mode, 400*sec, c.others)
 		if asked != c.asked || e.role != c.role {
@@ -152,5 +159,34 @@ func TestRoomOfQueriersHasOne(t *testing.T) {
 	}
 	if longest > remembered {
 		t.Errorf("nobody asked for %v: switches forgot the hosts after %v", longest, remembered)
+	}
+}
+
+// An outdone querier of a higher address takes the asking back: in all, nobody asks
+// for no longer than hosts are remembered, and in the end we are silent.
+func TestOutdoneQuerierComesBack(t *testing.T) {
+	timing, _ := Timing{}.validate()
+	for _, begins := range []time.Duration{0, 40 * time.Second, 100 * time.Second, 155 * time.Second} {
+		e := newElection(own, Auto, timing, epoch.Add(begins))
+		other := newElection(upper, On, timing, epoch)
+		last := epoch
+		for now := epoch; now.Before(epoch.Add(2000 * time.Second)); now = now.Add(time.Second / 4) {
+			if gap := now.Sub(last); gap > 255*time.Second {
+				t.Fatalf("begun after %v: nobody asks for %v", begins, gap)
+			}
+			here := now.Sub(epoch) >= begins
+			if other.due(now) {
+				if last = now; here {
+					e.hear(now, upper, general(t, generalQuery))
+				}
+			}
+			if here && e.due(now) {
+				other.hear(now, own, general(t, generalQuery))
+				last = now
+			}
+		}
+		if e.role != Silent || other.role != Asking {
+			t.Errorf("begun after %v: our role is %d, the other's %d", begins, e.role, other.role)
+		}
 	}
 }

@@ -77,11 +77,15 @@ func (q *Querier) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { q.conn.Close() })()
 	e := newElection(q.cfg.Addr, q.cfg.Mode, q.cfg.Timing, time.Now())
 	buffer := make([]byte, maxMessage)
-	query := appendGeneral(nil, q.cfg.Timing)
+	query, hurry := q.queries()
 	for ctx.Err() == nil {
 		var failed error
 		if e.due(time.Now()) {
-			_, failed = q.conn.WriteToIP(query, &net.IPAddr{IP: allHosts.AsSlice()})
+			ask := query
+			if e.urgent {
+				ask = hurry
+			}
+			_, failed = q.conn.WriteToIP(ask, &net.IPAddr{IP: allHosts.AsSlice()})
 			if ctx.Err() != nil {
 				break
 			}
@@ -102,6 +106,14 @@ func (q *Querier) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// queries returns our usual query and the one that wants answers at once.
+func (q *Querier) queries() (usual, hurry []byte) {
+	t := q.cfg.Timing
+	usual = appendGeneral(nil, t)
+	t.Response = min(t.Response, urgent)
+	return usual, appendGeneral(nil, t)
 }
 
 // read waits for one message until deadline.
