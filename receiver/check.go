@@ -21,27 +21,34 @@ type kept struct {
 }
 
 // keep reads the few data blocks that are erased before the first write, and
-// keeps those that are the image's: they are never fetched again.
+// keeps those that are the image's: they are never fetched again. If they look
+// erased, the sample is a closer one.
 func (p *pipeline) keep() {
 	last := protocol.SBN(p.manifest.Blocks() - 1)
-	p.keepBlock(0)
+	head := p.keepBlock(0)
 	for s := last; s > 0 && p.target.Erased(int64(s)*protocol.BlockSize, int64(p.manifest.RawLen(s))); s-- {
-		p.keepBlock(s)
+		if p.keepBlock(s) == foundOther {
+			head = foundOther
+		}
+	}
+	if head == foundBlank {
+		p.scan.headless(time.Now())
 	}
 }
 
-func (p *pipeline) keepBlock(s protocol.SBN) {
+func (p *pipeline) keepBlock(s protocol.SBN) content {
 	if _, data := p.manifest.Index(s); !data {
-		return // to be erased is all it needs
+		return foundEqual // to be erased is all it needs
 	}
 	raw := disk.AlignedBuffer(p.manifest.RawLen(s))
 	p.scan.claim(s)
-	equal, err := p.equal(s, raw)
-	if equal {
+	is := p.compare(s, raw)
+	if is == foundEqual {
 		p.kept = append(p.kept, kept{int64(s) * protocol.BlockSize, raw})
 		p.written.Add(int64(len(raw)))
 	}
-	p.scan.done(s, equal, err != nil)
+	p.scan.done(s, is)
+	return is
 }
 
 // begin lets the disk be written, before the first write. What that erases of
@@ -61,35 +68,37 @@ func (p *pipeline) begin() error {
 	return p.openErr
 }
 
-// equal reports whether data block s is on the disk; raw is memory for it. What
-// cannot be read is not there: it may well be written.
-func (p *pipeline) equal(s protocol.SBN, raw []byte) (bool, error) {
+// compare reads what is on the disk in place of data block s; raw is memory for
+// it. What cannot be read may well be written.
+func (p *pipeline) compare(s protocol.SBN, raw []byte) content {
 	raw = raw[:p.manifest.RawLen(s)]
 	n, err := p.target.ReadAt(raw, int64(s)*protocol.BlockSize)
 	if n < len(raw) {
-		if errors.Is(err, io.EOF) {
-			err = nil // an image file that is still shorter
+		if err == nil || errors.Is(err, io.EOF) {
+			return foundBlank // an image file that is still shorter
 		}
-		return false, err
+		return foundUnread
 	}
 	if image.IsZero(raw) {
-		return false, nil // a new disk costs no digests
+		return foundBlank // a new disk costs no digests
 	}
-	i, data := p.manifest.Index(s)
-	return data && image.Sum(raw) == p.manifest.Digest(i), nil
+	if i, data := p.manifest.Index(s); data && image.Sum(raw) == p.manifest.Digest(i) {
+		return foundEqual
+	}
+	return foundOther
 }
 
 // check reads block s of the disk and takes care of the block that came
 // meanwhile.
 func (p *pipeline) check(ctx context.Context, s protocol.SBN, w *worker) {
-	equal, err := p.equal(s, w.raw)
-	if equal {
+	is := p.compare(s, w.raw)
+	if is == foundEqual {
 		p.written.Add(int64(p.manifest.RawLen(s)))
 	}
-	b := p.scan.done(s, equal, err != nil)
+	b := p.scan.done(s, is)
 	switch {
 	case b == nil:
-	case equal:
+	case is == foundEqual:
 		p.results <- result{block: b, reused: true}
 	default:
 		p.results <- result{block: b, err: p.block(ctx, b, w)}

@@ -69,10 +69,13 @@ func (c *collector) hear(highest protocol.Seq) {
 	c.before = c.asOf
 }
 
+// possible reports whether a sequence number can be of this session.
+func (c *collector) possible(q protocol.Seq) bool { return q <= c.announced+ahead }
+
 // see counts a datagram's sequence number. It returns false for one that can't
 // be of this session.
 func (c *collector) see(q protocol.Seq) bool {
-	if q > c.announced+ahead {
+	if !c.possible(q) {
 		return false
 	}
 	if c.first == 0 {

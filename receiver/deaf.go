@@ -88,15 +88,30 @@ func (s *session) traces(now time.Time) traces {
 	}
 }
 
-// silent returns for how long nothing was heard of the sender.
+// unsignedFor is how long datagrams that are not signed may stand for a sender that
+// gives no better sign of life. It bridges lost announcements; who forges data
+// holds up a room whose sender is dead for no longer.
+const unsignedFor = 5 * time.Second
+
+// silent returns for how long nothing was heard of the sender. Only the sender
+// signs announcements and welcomes, and makes blocks that have their digests:
+// recorded ones count once, as every block does. Anybody may make symbols that
+// fit, FLUSHes and rosters.
 func (s *session) silent(now time.Time) time.Duration {
-	last := s.heardAt
-	for _, t := range []time.Time{s.dataAt, s.answeredAt} {
-		if t.After(last) {
-			last = t
-		}
+	sure, maybe := s.heardAt, s.dataAt
+	if s.provenAt.After(sure) {
+		sure = s.provenAt
 	}
-	return now.Sub(last)
+	if s.answeredAt.After(maybe) {
+		maybe = s.answeredAt
+	}
+	if end := sure.Add(unsignedFor); maybe.After(end) {
+		maybe = end
+	}
+	if maybe.After(sure) {
+		sure = maybe
+	}
+	return now.Sub(sure)
 }
 
 // lacking reports whether blocks or the manifest are to be fetched still.

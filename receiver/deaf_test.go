@@ -1,9 +1,13 @@
 package receiver
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pxecast/pxecast/internal/image/imagetest"
+	"github.com/pxecast/pxecast/protocol"
 )
 
 // By which lanes blocks come.
@@ -52,6 +56,57 @@ func TestCauses(t *testing.T) {
 		got := c.cause()
 		if !strings.Contains(got, c.want) || strings.Contains(got, c.never) {
 			t.Errorf("%+v: %q, want %q and not %q", c.traces, got, c.want, c.never)
+		}
+	}
+}
+
+// TestSignsOfLife: who may have forged a datagram keeps a silent sender alive for
+// a few seconds; a signed one, or a block with its digest, shows that it lives.
+func TestSignsOfLife(t *testing.T) {
+	last := time.Now()
+	m := imagetest.Manifest(t, 60_000)
+	symbol, err := (&protocol.Data{Session: 7, Object: 1, FrameLen: 60_000, Seq: 5, Symbol: make([]byte, protocol.DefaultSymbolSize)}).AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, _ := (&protocol.Flush{Session: 7, Seq: 1 << 40}).AppendBinary(nil)
+	near, _ := (&protocol.Flush{Session: 7, Seq: 9}).AppendBinary(nil)
+	other, _ := (&protocol.Flush{Session: 8, Seq: 9}).AppendBinary(nil)
+	roster, _ := (&protocol.Roster{Session: 7}).AppendBinary(nil)
+	for name, c := range map[string]struct {
+		datagram []byte
+		ours     bool
+	}{
+		"nothing": {nil, false}, "garbage": {[]byte("garbage"), false}, "another session": {other, false},
+		"a sequence number that cannot be": {far, false}, "a flush": {near, true}, "a symbol": {symbol, true}, "a roster": {roster, true},
+	} {
+		s, _ := newTestSession(m, nil)
+		if s.datagram(c.datagram); s.ours != c.ours {
+			t.Errorf("%s counts: %v", name, s.ours)
+		}
+	}
+	for _, c := range []struct {
+		after, silent time.Duration // of the datagram, after the last announcement; a second later
+		change        func(s *session, at time.Time)
+	}{
+		{3 * time.Second, time.Second, func(s *session, at time.Time) { s.dataAt = at }},
+		{time.Minute, time.Minute + time.Second - unsignedFor, func(s *session, at time.Time) { s.dataAt, s.answeredAt = at, at }},
+		{time.Minute, time.Second, func(s *session, at time.Time) { s.right(&block{}, at) }},
+		{time.Minute, time.Minute + time.Second, func(s *session, at time.Time) { s.right(&block{way: wayPeer}, at) }},
+		{time.Minute, time.Second, func(s *session, at time.Time) {
+			s.nonces[3] = at
+			s.welcome(protocol.Welcome{Receiver: 5, Nonce: 3, Status: protocol.WelcomeAdmitted}, at)
+		}},
+		{time.Minute, time.Minute + time.Second, func(s *session, at time.Time) {
+			s.welcome(protocol.Welcome{Receiver: 5, Nonce: 3, Status: protocol.WelcomeAdmitted}, at)
+		}},
+	} {
+		s, _ := newTestSession(m, nil)
+		s.begun.Report = netip.MustParseAddrPort("10.0.0.1:9")
+		s.heardAt = last
+		at := last.Add(c.after)
+		if c.change(s, at); s.silent(at.Add(time.Second)) != c.silent {
+			t.Errorf("silent for %v, want %v", s.silent(at.Add(time.Second)), c.silent)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Fetcher interface {
 // brought. The session's goroutine owns it but for results.
 type lanes struct {
 	plan     planner
+	wanted   wanted
 	mode     mode
 	since    time.Time // of the mode
 	lookedAt time.Time // at what decides it
@@ -73,14 +74,25 @@ func (s *session) fetch(ctx context.Context, now time.Time) error {
 		}
 	}
 	s.blame()
-	if s.cfg.Fetch == nil || s.lanes.mode == modeMulticast {
+	if s.cfg.Fetch == nil {
 		return nil
+	}
+	m, yield := s.lanes.mode, mostFetches*protocol.MaxFrame
+	if m == modeMulticast {
+		if !s.forged() {
+			return nil
+		}
+		m, yield = modeDeaf, protocol.MaxFrame
 	}
 	s.meetSender()
 	if s.collector.manifest != nil {
-		s.collector.yield(mostFetches * protocol.MaxFrame)
+		s.collector.yield(yield)
 	}
-	for _, r := range s.lanes.plan.plan(now, s.lanes.mode, s.lack()) {
+	l := s.lack()
+	if s.lanes.mode == modeMulticast && !l.manifest {
+		l.have = s.lanes.wanted.others
+	}
+	for _, r := range s.lanes.plan.plan(now, m, l) {
 		s.ask(ctx, now, r)
 	}
 	return nil

@@ -18,14 +18,13 @@ import (
 func (s *session) datagram(d []byte) {
 	v, err := protocol.ParseData(d)
 	if err == nil {
-		if v.Session != s.begun.Session {
+		if v.Session != s.begun.Session || !s.collector.possible(v.Seq) {
 			return
 		}
-		if s.started.IsZero() {
-			s.started = time.Now()
-		}
-		s.symbols = true
-		if b := s.collector.accept(&v); b != nil {
+		s.symbols, s.ours = true, true
+		if s.onItsWay(&v) {
+			s.collector.see(v.Seq)
+		} else if b := s.collector.accept(&v); b != nil {
 			s.place(b)
 		}
 		return
@@ -34,7 +33,7 @@ func (s *session) datagram(d []byte) {
 		return
 	}
 	if f, err := protocol.ParseFlush(d); err == nil && f.Session == s.begun.Session {
-		s.collector.see(f.Seq)
+		s.ours = s.collector.see(f.Seq) || s.ours
 	} else if err == protocol.ErrType {
 		s.roster(d)
 	}
@@ -71,10 +70,8 @@ func (s *session) learn(ctx context.Context) error {
 	}
 	if image.ID(image.Sum(s.bytes)) != s.heard.Image() {
 		have.RemoveRange(0, have.Len())
-		if s.collector.counters.Rejected++; s.collector.counters.Rejected >= mostRejects {
-			return errors.New("the manifest does not have the digest that the sender announced: somebody on the network forges data")
-		}
-		return nil
+		s.collector.counters.Rejected++
+		return s.rejectManifest(time.Now())
 	}
 	m, err := image.ParseManifest(s.bytes)
 	if err != nil {
@@ -124,12 +121,13 @@ func (s *session) result(r result, now time.Time) error {
 		} else if ok {
 			s.collector.counters.Lanes[r.block.way]++
 			s.lanes.plan.right(r.block.from)
+			s.right(r.block, now)
 		} else if !errors.Is(r.err, errDigest) {
 			return r.err
 		} else if r.block.way != wayMulticast {
 			s.lanes.plan.wrong(r.block.from)
-		} else if s.rejects[r.block.sbn]++; s.rejects[r.block.sbn] >= mostRejects {
-			return fmt.Errorf("block %d failed its digest %d times: the sender's packed image is damaged, or somebody forges data; check it there by `pxecast verify PACKED` and pack it again", r.block.sbn, mostRejects)
+		} else if err := s.reject(r.block.sbn, now); err != nil {
+			return err
 		}
 		if ok {
 			s.store.add(r.block.sbn)
@@ -148,7 +146,7 @@ func (s *session) result(r result, now time.Time) error {
 			s.state = protocol.ReceiverVerifying
 		}
 	case stepFinished:
-		s.state, s.ended, s.reportAt = protocol.ReceiverDone, now, s.soon(now)
+		s.state, s.ended, s.farewellAt, s.reportAt = protocol.ReceiverDone, now, now, s.soon(now)
 	}
 	return nil
 }
@@ -226,7 +224,6 @@ func (s *session) listen(now time.Time) error {
 			case Heard:
 				err = s.heardAgain(n, now)
 			case protocol.Welcome:
-				s.answeredAt = now
 				err = s.welcome(n, now)
 			case protocol.Roster:
 				s.answeredAt = now
@@ -251,12 +248,15 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 		h.SymbolSize != b.SymbolSize || h.RawSize != b.RawSize || h.PackedSize != b.PackedSize || h.ManifestSize != b.ManifestSize {
 		return nil // replayed, or not as it began: not ours
 	}
-	sooner := h.IntervalMS < s.heard.IntervalMS
+	sooner, grown := h.IntervalMS < s.heard.IntervalMS, h.IntervalMS > 2*s.heard.IntervalMS
 	if s.heard, s.heardAt = h, now; !h.Unicast {
 		s.multicastAt = now
 	}
 	if soon := s.draw(now); sooner && soon.Before(s.reportAt) && !s.ending {
 		s.reportAt = soon
+	}
+	if grown && s.admitted && s.report.Serial == 0 {
+		s.reportAt = s.first(now)
 	}
 	s.collector.hear(h.Highest)
 	if s.ending || s.state.Over() || !h.State.Over() {
@@ -274,16 +274,23 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 		return nil
 	}
 	delete(s.nonces, w.Nonce) // a second copy of an answer asks for nothing more
-	s.rtt = now.Sub(sentAt)
+	s.rtt, s.answeredAt = now.Sub(sentAt), now
+	if w.Status != protocol.WelcomeChallenge {
+		s.provenAt = now // it is signed
+	}
 	switch w.Status {
 	case protocol.WelcomeChallenge:
 		s.cookie = w.Cookie
 		s.join(now)
 	case protocol.WelcomeFull:
-		return fmt.Errorf("the session is full: %d machines are in it", protocol.MaxReceivers)
+		if s.ending || s.state.Over() {
+			return nil // this disk needs no sender any more
+		}
+		return fmt.Errorf("the session is full: %d machines are in it, or too many of this address that never reported", protocol.MaxReceivers)
 	case protocol.WelcomeAdmitted:
 		s.admitted, s.number, s.cookie = true, w.Number, w.Cookie
-		s.dataAt, s.symbolAt, s.reportAt = now, now, s.soon(now)
+		s.dataAt, s.symbolAt = now, now
+		s.reportAt = s.first(now)
 	}
 	return nil
 }
@@ -292,6 +299,7 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 func (s *session) roster(d []byte) {
 	var r protocol.Roster
 	if protocol.ParseRoster(d, &r) == nil && r.Session == s.begun.Session {
+		s.ours = true
 		s.places(&r)
 	}
 }

@@ -51,8 +51,8 @@ const (
 	mostAtSender = 4 // the whole room may be asking it
 
 	// askEach is how often a peer is asked what it has, mostAsking how many are
-	// asked at once, and mostSources of how many it is kept: half a megabyte for
-	// each at 1 TB.
+	// asked at once, one of which only if it gave blocks, and mostSources of how
+	// many it is kept: half a megabyte for each at 1 TB.
 	askEach     = 500 * time.Millisecond
 	mostAsking  = 4
 	mostSources = 64
@@ -78,8 +78,8 @@ const (
 type planner struct {
 	random   *rand.Rand
 	sources  map[origin]*source
-	order    []*source // the same ones, as they came
-	turn     int       // of order, who is asked next what it has
+	order    []*source      // the same ones, as they came
+	turns    [standings]int // of order, who was asked last what it has
 	underway map[protocol.SBN]flight
 	fetches  int       // requests for blocks under way
 	asking   int       // for what peers have
@@ -105,12 +105,13 @@ func newPlanner(r *rand.Rand) planner {
 func (p *planner) meet(o origin, ready bool) {
 	s := p.sources[o]
 	if s == nil {
-		if len(p.order) >= protocol.MaxReceivers {
+		s = &source{origin: o}
+		if o.service != peerHTTP || len(p.order) < protocol.MaxReceivers {
+			p.order = append(p.order, s)
+		} else if !p.replace(s) {
 			return
 		}
-		s = &source{origin: o}
 		p.sources[o] = s
-		p.order = append(p.order, s)
 	}
 	s.ready, s.left = s.ready || ready, false
 }
@@ -172,10 +173,12 @@ func (p *planner) wantManifest(now time.Time, m mode) (request, bool) {
 		return request{}, false
 	}
 	p.manifest = true
+	best.running++
 	return request{origin: best.origin, wish: wantManifest}, true
 }
 
-// ask returns questions for what peers have.
+// ask returns questions for what peers have, of each standing in turn. Those that
+// have given something are never kept waiting by the others.
 func (p *planner) ask(now time.Time, m mode) (all []request) {
 	known := 0
 	for _, s := range p.order {
@@ -183,22 +186,29 @@ func (p *planner) ask(now time.Time, m mode) (all []request) {
 			known++
 		}
 	}
-	for range p.order {
-		p.turn = (p.turn + 1) % len(p.order)
-		s := p.order[p.turn]
-		switch {
-		case p.asking >= mostAsking:
-			return all
-		case s.service != peerHTTP, s.asking, !s.usable(now), now.Sub(s.asked) < askEach,
-			!s.ready && m != modeOrphan, s.has == nil && known >= mostSources:
-			continue
+	for who := range standings {
+		most := mostAsking - 1
+		if who == reliable {
+			most = mostAsking
 		}
-		if s.has == nil {
-			known++
+		for range p.order {
+			if p.asking >= most {
+				break
+			}
+			at := (p.turns[who] + 1) % len(p.order)
+			if s := p.order[at]; s.standing() == who && s.due(now, m) {
+				if who == stranger && known >= mostSources && !p.forget(now) {
+					break
+				}
+				if s.has == nil {
+					known++
+				}
+				s.asking, s.asked = true, now
+				p.asking++
+				all = append(all, request{origin: s.origin, wish: wantHave})
+			}
+			p.turns[who] = at
 		}
-		s.asking, s.asked = true, now
-		p.asking++
-		all = append(all, request{origin: s.origin, wish: wantHave})
 	}
 	return all
 }

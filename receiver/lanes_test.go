@@ -10,6 +10,7 @@ import (
 
 	"github.com/pxecast/pxecast/internal/blockset"
 	"github.com/pxecast/pxecast/internal/lane"
+	"github.com/pxecast/pxecast/protocol"
 )
 
 // TestOrphansShareWhatTheyHave: each has a random third, all together have all.
@@ -205,5 +206,75 @@ func TestRarestFirst(t *testing.T) {
 	}
 	if rare < 80 { // 20 if it were by chance
 		t.Errorf("%d of 200 requests were for a block that only that peer has", rare)
+	}
+}
+
+// TestForgedRosters: rosters are not signed. Whoever fills all places with
+// machines that do not exist, or that list all and are always busy, keeps us
+// neither from those that gave something nor from one that comes later.
+func TestForgedRosters(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		now := time.Unix(1e9, 0)
+		p := newPlanner(rand.New(rand.NewPCG(1, 6)))
+		peer := func(i int) origin {
+			return origin{peerHTTP, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 80)}
+		}
+		good, late, sender := peer(1), peer(2), origin{senderHTTP, peer(3).at}
+		all := blockset.New(100)
+		all.AddRange(0, 100)
+		l := lack{have: blockset.New(100), to: 100, frames: 8}
+		p.meet(good, true)
+		p.right(good)
+		asked := map[origin]int{}
+		step := func() {
+			for _, r := range p.plan(now, modeOrphan, l) {
+				switch honest := r.origin == good || r.origin == late; {
+				case r.wish == wantHave && (busy || honest):
+					p.done(now, r, 0, all)
+				case honest:
+					asked[r.origin]++
+					p.done(now, r, 0, nil)
+					p.right(r.origin)
+				case busy:
+					p.done(now, r, lane.Busy, nil)
+				default:
+					p.done(now, r, lane.Refused, nil)
+				}
+			}
+			now = now.Add(50 * time.Millisecond)
+		}
+		step()
+		for i := range 3 * protocol.MaxReceivers {
+			p.meet(peer(100+i), true)
+		}
+		for range 200 {
+			step()
+			p.meet(late, true)
+			p.meet(sender, true)
+		}
+		if len(p.order) > protocol.MaxReceivers+1 || len(p.order) != len(p.sources) {
+			t.Fatalf("busy %v: %d places, %d sources", busy, len(p.order), len(p.sources))
+		}
+		if p.sources[sender] == nil || asked[good] < 100 || p.sources[late] == nil {
+			t.Errorf("busy %v: the one that gives was asked %d times, the late one is known: %v, the sender: %v",
+				busy, asked[good], p.sources[late] != nil, p.sources[sender] != nil)
+		}
+		known := 0
+		for _, s := range p.order {
+			if s.has != nil {
+				known++
+			}
+		}
+		if known > mostSources {
+			t.Errorf("busy %v: what %d peers have is known, want at most %d", busy, known, mostSources)
+		}
+		// Its turn comes, be it after many others.
+		for n := 0; asked[late] == 0; n++ {
+			if n > 5000 {
+				t.Fatalf("busy %v: the late one is never asked for a block", busy)
+			}
+			step()
+			p.meet(late, true)
+		}
 	}
 }

@@ -150,8 +150,8 @@ func (g *trial) accept(d *protocol.Data) {
 		g.Fatalf("block %d was begun and is forgotten", d.SBN)
 	}
 	b := g.c.accept(d)
-	if g.c.memory.used > g.c.memory.limit || g.c.memory.made > g.c.memory.limit {
-		g.Fatalf("%d bytes used, %d made, the limit is %d", g.c.memory.used, g.c.memory.made, g.c.memory.limit)
+	if g.c.memory.used > g.c.memory.limit {
+		g.Fatalf("%d bytes used, the limit is %d", g.c.memory.used, g.c.memory.limit)
 	}
 	if g.done[d.SBN] {
 		if b != nil {

@@ -25,13 +25,15 @@ const (
 // takeUp goes on with a restarted sender: one of the same key that has the same
 // image, in place of one that has fallen silent or ended. What is held stays;
 // blocks that are being collected do too, if their symbols are of the same size.
+// Who lacks nothing joins, too, for the new sender may wait for all that were
+// here; but not who was done when the old one ended in good order.
 func (s *session) takeUp(h Heard, now time.Time) {
 	b := &s.begun
 	same := h.PublicKey == b.PublicKey && h.ImageID == b.ImageID && h.Bench == b.Bench && !h.Bench &&
 		h.RawSize == b.RawSize && h.PackedSize == b.PackedSize && h.ManifestSize == b.ManifestSize
 	// A counter is the time of the announcement: one that was recorded before is
 	// not from a sender that was started again.
-	if !same || h.State.Over() || h.Counter <= s.heard.Counter || s.ending || s.state.Over() || s.silent(now) < orphanAfter {
+	if !same || h.State.Over() || h.Counter <= s.heard.Counter || s.state == protocol.ReceiverFailed || s.state.Over() && s.heard.State == protocol.SessionEnded || s.silent(now) < orphanAfter {
 		return
 	}
 	data, err := s.cfg.Network.Listen(h.Data, h.Report.Addr(), lookEach)
@@ -49,6 +51,7 @@ func (s *session) takeUp(h Heard, now time.Time) {
 	s.room, s.counted = Room{}, 0
 	s.told.at, s.told.asOf, s.told.room = time.Time{}, 0, 0
 	s.opened, s.heardAt, s.dataAt, s.symbolAt, s.joinAt, s.reportAt = now, now, now, now, time.Time{}, time.Time{}
+	s.farewellAt = now
 	s.notice("restarted", fmt.Sprintf("the sender was started again at %v: going on where it stopped", h.Report))
 	s.lanes.mode, s.lanes.since = modeMulticast, now
 }

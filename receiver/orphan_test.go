@@ -70,19 +70,47 @@ func TestRestartedSenderIsTakenUp(t *testing.T) {
 	}
 }
 
+// TestWhoLacksNothingJoinsToo: a machine that flushes, reads back or is done asks
+// the new sender for a place, tells its state, and is not kept by it.
+func TestWhoLacksNothingJoinsToo(t *testing.T) {
+	now := time.Now()
+	for _, state := range []protocol.ReceiverState{protocol.ReceiverReceiving, protocol.ReceiverVerifying, protocol.ReceiverDone} {
+		s, _, again := silentSession(t, now.Add(-orphanAfter), protocol.DefaultSymbolSize)
+		s.ending, s.state, s.acked = true, state, true
+		s.heardAgain(again, now)
+		if s.begun.Session != 8 || s.admitted || s.acked || !s.farewellAt.Equal(now) {
+			t.Fatalf("%v: session %d, admitted %v, acknowledged %v", state, s.begun.Session, s.admitted, s.acked)
+		}
+		sent := s.conn.(*tap)
+		if err := s.step(t.Context(), now); err != nil || len(sent.sent) != 1 {
+			t.Fatalf("%v: %d datagrams, %v", state, len(sent.sent), err)
+		}
+		if _, err := protocol.ParseJoin(sent.sent[0]); err != nil {
+			t.Error(err)
+		}
+		s.nonces[3] = now
+		if err := s.welcome(protocol.Welcome{Receiver: 5, Nonce: 3, Status: protocol.WelcomeFull}, now); err != nil {
+			t.Errorf("%v: a full session makes it fail: %v", state, err)
+		}
+	}
+}
+
 // TestNobodyElseIsTakenUp: not while the sender lives, and nothing that is not
 // the same image of the same sender, and new.
 func TestNobodyElseIsTakenUp(t *testing.T) {
 	now := time.Now()
 	for name, change := range map[string]func(s *session, h *Heard){
-		"the sender lives": func(s *session, _ *Heard) { s.dataAt = now },
+		"the sender lives": func(s *session, _ *Heard) { s.heardAt = now },
 		"another key":      func(_ *session, h *Heard) { h.PublicKey[0]++ },
 		"another image":    func(_ *session, h *Heard) { h.ImageID[0]++ },
 		"another size":     func(_ *session, h *Heard) { h.RawSize++ },
 		"a bench":          func(_ *session, h *Heard) { h.Bench = true },
 		"an ended one":     func(_ *session, h *Heard) { h.State = protocol.SessionEnded },
 		"a recording":      func(_ *session, h *Heard) { h.Counter = 9 },
-		"nothing lacking":  func(s *session, _ *Heard) { s.ending = true },
+		"failed here":      func(s *session, _ *Heard) { s.state = protocol.ReceiverFailed },
+		"done, and so was the sender": func(s *session, _ *Heard) {
+			s.state, s.heard.State = protocol.ReceiverDone, protocol.SessionEnded
+		},
 	} {
 		s, n, again := silentSession(t, now.Add(-time.Minute), protocol.DefaultSymbolSize)
 		change(s, &again)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pxecast/pxecast/internal/blockset"
 	"github.com/pxecast/pxecast/internal/lane"
+	"github.com/pxecast/pxecast/protocol"
 )
 
 // Dropped is a machine that blocks are not, or not always, fetched from.
@@ -35,6 +36,7 @@ func (p *planner) done(now time.Time, r request, did lane.Did, has *blockset.Set
 	switch r.wish {
 	case wantManifest:
 		p.manifest = false
+		s.running--
 	case wantHave:
 		s.asking = false
 		p.asking--
@@ -55,7 +57,10 @@ func (p *planner) done(now time.Time, r request, did lane.Did, has *blockset.Set
 		s.until = now.Add(busyWait) // what we could not do now we can't do at once
 	case 0:
 		if r.wish == wantHave {
-			s.has, s.told = has, true
+			if s.told = true; s.has == nil {
+				s.toldAt = now
+			}
+			s.has = has
 		} else {
 			s.answered()
 		}
@@ -88,9 +93,9 @@ func (p *planner) wrong(o origin) {
 func (p *planner) blame(s *source, why string) {
 	d := Dropped{s.at, why, s.banned}
 	i := slices.IndexFunc(p.dropped, func(d Dropped) bool { return d.Peer == s.at })
-	if i < 0 {
+	if i < 0 && len(p.dropped) < protocol.MaxReceivers {
 		p.dropped = append(p.dropped, d)
-	} else if !p.dropped[i].ForEver {
+	} else if i >= 0 && !p.dropped[i].ForEver {
 		p.dropped[i] = d
 	}
 }

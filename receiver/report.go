@@ -61,6 +61,17 @@ func (s *session) soon(now time.Time) time.Time {
 	return now.Add(time.Duration(s.random.Int64N(int64(s.interval()) + 1)))
 }
 
+// first returns when the first report is due: not at once, as machines that are
+// switched on together all have one, and the sender soon tells them how many they
+// are. A crowd takes its time, for more may come.
+func (s *session) first(now time.Time) time.Time {
+	within := s.interval()
+	if s.heard.Receivers >= crowded {
+		within *= 3
+	}
+	return now.Add(time.Duration(s.random.Int64N(int64(within) + 1)))
+}
+
 const (
 	// promptEach is the least time between two reports, promptBelow the longest
 	// interval of a room in which any may come before its time.

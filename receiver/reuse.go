@@ -54,15 +54,27 @@ const (
 	firstSamples = 16
 	sampleTime   = 700 * time.Millisecond
 
+	// A disk without its first block, and with something on the rest, is most
+	// likely one on which a run of ours was cut off, and that may have written any
+	// small part. So many blocks may lie between samples there (16 MiB, which with
+	// the drawing comes to 64 at most), and sampling may take so much longer. To
+	// read all of it would take minutes, and save a few seconds of fetching.
+	closeSamples = 64
+	moreTime     = 9 * time.Second
+
+	// frontEach says that one of so many samples is for what lies before, denser
+	// towards the front, where most runs begin to write.
+	frontEach = 4
+
 	// mostUnread is how many blocks may fail to be read before the rest counts
 	// as not there: a dying disk takes many seconds for each.
 	mostUnread = 8
 )
 
-// samples returns the data blocks to be read first: those at the front, since a
-// run that was cut off early wrote these, and then others in an order of which
-// every beginning is spread over the image. Some may come twice.
-func samples(m *image.Manifest, r *rand.Rand) []protocol.SBN {
+// samples returns the data blocks to be read first, at most most: those at the
+// front, since a run that was cut off early wrote these, and then others in an
+// order of which every beginning is spread over the image. Some may come twice.
+func samples(m *image.Manifest, r *rand.Rand, most int) []protocol.SBN {
 	n := m.DataBlocks()
 	var list []protocol.SBN
 	for i := range min(firstSamples, n) {
@@ -71,8 +83,16 @@ func samples(m *image.Manifest, r *rand.Rand) []protocol.SBN {
 	width := word.Len(uint(max(n, 1) - 1))
 	// What lies at multiples of a power of two is not like the rest of a file
 	// system: the place within each part is drawn.
-	part := max(1, 1<<width/mostSamples)
-	for k := 0; k < 1<<width && len(list) < min(mostSamples, n); k++ {
+	part := max(1, 1<<width/most)
+	for k, front := 0, firstSamples; k < 1<<width && len(list) < min(most, n); k++ {
+		if n > most && len(list)%frontEach == 0 {
+			if front += front / 2; front >= n {
+				front = firstSamples + r.IntN(firstSamples)
+			}
+			if front < n {
+				list = append(list, m.SBN(front))
+			}
+		}
 		if i := int(word.Reverse32(uint32(k))>>(32-width)) + r.IntN(part); i >= firstSamples && i < n {
 			list = append(list, m.SBN(i))
 		}
@@ -99,6 +119,8 @@ type scan struct {
 	reading map[protocol.SBN]reading
 	unread  int // blocks that could not be read
 	check   Check
+	begun   bool          // block 0 is blank, as Begin leaves it until all else is written
+	used    bool          // some block that was read is not blank
 	decided chan struct{} // closed at the end of sampling
 	over    chan struct{} // closed when no data block is to be read any more
 }
@@ -130,7 +152,7 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	}
 	switch reuse {
 	case ReuseAuto:
-		c.samples = samples(m, rand.New(rand.NewPCG(uint64(now.UnixNano()), 0)))
+		c.samples = samples(m, c.random(now), mostSamples)
 	case ReuseNever:
 		c.enter(scanned)
 	}
@@ -139,6 +161,20 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	}
 	c.settle()
 	return c
+}
+
+func (c *scan) random(now time.Time) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
+}
+
+// headless takes note that block 0 is blank, though it has data in the image. It
+// must come before the sample.
+func (c *scan) headless(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun = true; c.stage == sampling {
+		c.samples = samples(c.m, c.random(now), max(mostSamples, c.m.DataBlocks()/closeSamples))
+	}
 }
 
 // enter goes on to a later stage.
@@ -161,6 +197,9 @@ func (c *scan) foreign() bool {
 
 // settle ends a stage that has nothing left to do.
 func (c *scan) settle() {
+	if c.check.Equal > 0 || c.unread >= mostUnread {
+		c.samples = nil // that is all they were to tell
+	}
 	if c.stage == sampling && len(c.samples) == 0 && c.out == 0 {
 		if c.check.Equal == 0 {
 			c.enter(scanned)
@@ -182,7 +221,11 @@ func (c *scan) next(now time.Time) (s protocol.SBN, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stage == sampling && now.After(c.until) {
-		c.samples = nil
+		if c.begun && c.used {
+			c.begun, c.until = false, c.until.Add(moreTime)
+		} else {
+			c.samples = nil
+		}
 	}
 	for c.stage == sampling && len(c.samples) > 0 {
 		s, c.samples = c.samples[0], c.samples[1:]
@@ -248,10 +291,19 @@ func (c *scan) take(b *block) fate {
 	return readFirst
 }
 
-// done reports whether block s, of which the disk was read, is there; failed
-// says that it could not be read. It returns the block that came meanwhile, if
-// one did: it is now the caller's.
-func (c *scan) done(s protocol.SBN, equal, failed bool) *block {
+// content is what is on the disk where a block is to be.
+type content int
+
+const (
+	foundOther  content = iota
+	foundBlank          // nothing but zeros, or the end of a file
+	foundEqual          // the block
+	foundUnread         // it can't be read
+)
+
+// done takes note of what is on the disk in place of block s. It returns the
+// block that came meanwhile, if one did: it is now the caller's.
+func (c *scan) done(s protocol.SBN, is content) *block {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.reading[s]
@@ -259,11 +311,14 @@ func (c *scan) done(s protocol.SBN, equal, failed bool) *block {
 	if r.sample {
 		c.out--
 	}
-	if failed {
+	switch is {
+	case foundUnread:
 		c.unread++
+	case foundOther:
+		c.used = true
 	}
 	n := int64(c.m.RawLen(s))
-	if c.check.Bytes += n; equal {
+	if c.check.Bytes += n; is == foundEqual {
 		c.check.Equal += n
 		c.equal.Add(int(s))
 		c.found = append(c.found, s)

@@ -30,7 +30,7 @@ func TestSamplesAreSpread(t *testing.T) {
 			frames[i] = 14
 		}
 		m := imagetest.Manifest(t, frames...)
-		list := samples(m, rand.New(rand.NewPCG(1, uint64(blocks))))
+		list := samples(m, rand.New(rand.NewPCG(1, uint64(blocks))), mostSamples)
 		if want := min(blocks, mostSamples); len(list) != want {
 			t.Errorf("%d samples of %d blocks, want %d", len(list), blocks, want)
 		}
@@ -74,7 +74,7 @@ func TestScanTellsInOrder(t *testing.T) {
 			if n := len(out); n > 8 || n > 0 && r.IntN(3) == 0 {
 				i := r.IntN(n)
 				read[out[i]] = true
-				c.done(out[i], r.IntN(2) == 0, false)
+				c.done(out[i], content(r.IntN(3)))
 				out = slices.Delete(out, i, i+1)
 			}
 			found, to := c.tell()
@@ -132,5 +132,58 @@ func TestThrottle(t *testing.T) {
 	}
 	if free := (&throttle{}); free.book(now, 1<<40) != 0 || free.book(now, 1) != 0 {
 		t.Error("no limit limits")
+	}
+}
+
+// TestCutOffRunIsFound: on a disk that was in use and whose first block is blank,
+// a run was cut off. Whatever 64 MiB it wrote are found within ten seconds also on a disk
+// that takes 12 ms for each place; on a new disk, or another's, nobody looks for
+// longer than usual.
+func TestCutOffRunIsFound(t *testing.T) {
+	const blocks, piece = 60_000, 256
+	frames := make([]int, blocks)
+	for i := range frames {
+		frames[i] = 14
+	}
+	m := imagetest.Manifest(t, frames...)
+	r := rand.New(rand.NewPCG(1, 9))
+	for _, c := range []struct {
+		name        string
+		head, rest  content
+		written     int // blocks in a row
+		found       bool
+		least, most time.Duration
+	}{
+		{"cut off", foundBlank, foundOther, piece, true, 0, 10 * time.Second},
+		{"cut off before it wrote any", foundBlank, foundOther, 0, false, time.Second, 10 * time.Second},
+		{"new", foundBlank, foundBlank, 0, false, 0, time.Second},
+		{"another's", foundOther, foundOther, 0, false, 0, time.Second},
+	} {
+		for range 30 {
+			first := 1 + r.IntN(blocks-piece-1)
+			begun := time.Now()
+			now := begun
+			s := newScan(m, ReuseAuto, now)
+			s.claim(0)
+			if c.head == foundBlank {
+				s.headless(now)
+			}
+			s.done(0, c.head)
+			for s.sampling() {
+				b, ok := s.next(now)
+				if !ok {
+					break
+				}
+				now = now.Add(12 * time.Millisecond)
+				if is := c.rest; int(b) >= first && int(b) < first+c.written {
+					s.done(b, foundEqual)
+				} else {
+					s.done(b, is)
+				}
+			}
+			if took := now.Sub(begun); s.foreign() == c.found || took < c.least || took > c.most {
+				t.Errorf("%s, %d blocks from %d on: found %v after %v", c.name, c.written, first, !s.foreign(), took)
+			}
+		}
 	}
 }

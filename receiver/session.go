@@ -58,10 +58,6 @@ const (
 	// farewell is how long the last report is repeated until the sender has
 	// acknowledged it.
 	farewell = 2 * time.Second
-
-	// mostRejects is how often one block may fail its digest: a damaged packed
-	// image fails soon, and who forges symbols must win that many races.
-	mostRejects = 64
 )
 
 // Run receives the image of a session, which must be trusted, to target, which
@@ -111,6 +107,7 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	readers.Wait()
 	s.pipe.wait.Wait()
 	s.lanes.wait.Wait()
+	s.collector.memory.free()
 	st := s.status(time.Now())
 	s.cfg.Status(st)
 	return st, err
@@ -164,11 +161,13 @@ type session struct {
 	}
 	buffer                                                   []byte
 	size                                                     int  // of a report at the most
-	symbols                                                  bool // any came since the last step
+	symbols, ours                                            bool // any came since the last step: symbols, datagrams of this session
 	opened, started, ended, heardAt, joinAt, reportAt, shown time.Time
 	dataAt                                                   time.Time // of the last datagram of the data group
 	symbolAt                                                 time.Time // of the last symbol
 	answeredAt                                               time.Time // of the last datagram to us alone
+	provenAt                                                 time.Time // of the last one that nobody but the sender can have made, see silent
+	farewellAt                                               time.Time // since when the last report is repeated
 	multicastAt                                              time.Time // of the last announcement to all
 }
 
@@ -216,6 +215,7 @@ func newSession(cfg Config, h Heard, target Target) (*session, error) {
 	} else {
 		s.pipe.reuse = cfg.Reuse
 	}
+	s.collector.memory.reserve()
 	s.sender.Store(&h)
 	s.random = rand.New(rand.NewPCG(uint64(cfg.ID), s.run))
 	s.lanes = newLanes(s)
@@ -241,8 +241,8 @@ func (s *session) loop(ctx context.Context) error {
 			return fmt.Errorf("reading from group %v: %w", s.heard.Data, err)
 		}
 		now := time.Now()
-		if err == nil {
-			s.dataAt = now
+		if s.ours {
+			s.ours, s.dataAt = false, now
 		}
 		if s.symbols {
 			s.symbols, s.symbolAt = false, now
@@ -250,7 +250,7 @@ func (s *session) loop(ctx context.Context) error {
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.ended) > farewell) && s.stays(now) == "" {
+		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell) && s.stays(now) == "" {
 			return nil
 		}
 	}
@@ -296,6 +296,9 @@ func (s *session) step(ctx context.Context, now time.Time) error {
 	}
 	if !s.admitted && now.Sub(s.joinAt) >= joinEach {
 		s.join(now)
+	}
+	if s.started.IsZero() && s.admitted && s.heard.State == protocol.SessionSending {
+		s.started = now
 	}
 	if s.admitted && !now.Before(s.reportAt) || s.prompt(now) {
 		s.send(now)

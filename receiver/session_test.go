@@ -86,6 +86,8 @@ func TestReceivingAllocatesNothing(t *testing.T) {
 	m := imagetest.Manifest(t, frames...)
 	for _, first := range []int{0, 5} { // ESI that blocks begin with
 		s, _ := newTestSession(m, nil)
+		s.collector.memory.reserve()
+		defer s.collector.memory.free()
 		s.collector.learn(m, nil)
 		s.state = protocol.ReceiverReceiving
 		l := protocol.LayoutOf(60_000, protocol.DefaultSymbolSize)
@@ -165,8 +167,8 @@ func FuzzSession(f *testing.F) {
 			if s.listen(time.Now()) != nil || s.results(ctx, time.Now()) != nil {
 				return // it gave up, with a reason
 			}
-			if made := s.collector.memory.made; made > s.collector.memory.limit {
-				t.Fatalf("%d bytes of memory", made)
+			if used := s.collector.memory.used; used > s.collector.memory.limit {
+				t.Fatalf("%d bytes of memory", used)
 			}
 			c.sent = c.sent[:0]
 			s.send(time.Now())

@@ -44,8 +44,9 @@ type source struct {
 	has     *blockset.Set // nil: not told yet, or nothing that we lack
 	asked   time.Time     // for has, the last time
 	told    bool          // what it has, the last time
+	toldAt  time.Time     // since when has is known
 	asking  bool
-	running int  // requests for blocks under way
+	running int  // requests for blocks or the manifest under way
 	proven  bool // gave a block that was right since it last failed
 
 	until  time.Time     // left alone until then
@@ -71,6 +72,31 @@ const (
 
 // usable reports whether it may be asked.
 func (s *source) usable(now time.Time) bool { return !s.banned && !s.left && !now.Before(s.until) }
+
+// standing is what a peer is to us.
+type standing int
+
+const (
+	reliable standing = iota // gave what was right
+	stranger                 // we don't know what it has
+	claimant                 // says what it has
+	standings
+)
+
+func (s *source) standing() standing {
+	switch {
+	case s.proven:
+		return reliable
+	case s.has == nil:
+		return stranger
+	}
+	return claimant
+}
+
+// due reports whether it is time to ask it what it has.
+func (s *source) due(now time.Time, m mode) bool {
+	return s.service == peerHTTP && !s.asking && s.usable(now) && now.Sub(s.asked) >= askEach && (s.ready || m == modeOrphan)
+}
 
 // most is how many requests it may have from us at once: little until it has
 // shown that it answers, and the truth.
@@ -114,4 +140,35 @@ func (s *source) failed(now time.Time, w wish, did lane.Did) (why string) {
 	s.wait = max(leastWait, min(2*s.wait, mostWait))
 	s.until = now.Add(s.wait)
 	return why
+}
+
+// chance is how long a peer whose blocks we know has to give one before its
+// place is another's.
+const chance = 4 * askEach
+
+// replace gives s the place of a peer that has given nothing: rosters are not
+// signed, and may fill all places with machines that do not exist. One whose
+// bytes were wrong stays, so that it is not asked again.
+func (p *planner) replace(s *source) bool {
+	for range draws {
+		i := p.random.IntN(len(p.order))
+		if old := p.order[i]; old.service == peerHTTP && !old.proven && !old.banned && !old.asking && old.running == 0 {
+			delete(p.sources, old.origin)
+			p.order[i] = s
+			return true
+		}
+	}
+	return false
+}
+
+// forget takes the knowledge of what it has from a peer that has given nothing
+// for a while, so that another can be asked.
+func (p *planner) forget(now time.Time) bool {
+	for _, s := range p.order {
+		if s.has != nil && !s.proven && s.running == 0 && now.Sub(s.toldAt) >= chance {
+			s.has = nil
+			return true
+		}
+	}
+	return false
 }

@@ -32,7 +32,7 @@ type Status struct {
 
 // Notice is something that people should know, once.
 type Notice struct {
-	Kind string // "deaf", "orphan", "back", "restarted", "peer", "serve"
+	Kind string // "deaf", "orphan", "back", "restarted", "forged", "peer", "serve"
 	Text string
 }
 
