@@ -23,6 +23,12 @@ import (
 const (
 	reportQueue = 1024
 	joinQueue   = 128
+
+	// Of what waits, so much at the most comes from one address: a JOIN costs a
+	// signature. There may be a room behind it, of machines that join ten times
+	// and report fifty times a second.
+	joinEach, joinsAtOnce     = time.Millisecond, 64
+	reportEach, reportsAtOnce = 200 * time.Microsecond, 512
 )
 
 // joining and reporting are datagrams from a receiver whose address is proven.
@@ -46,13 +52,15 @@ type control struct {
 	sum     []byte    // scratch of cookie
 	joins   chan joining
 	reports chan reporting
+	joined  *shares      // of joins
+	told    *shares      // of reports
 	pool    sync.Pool    // of *protocol.Report
 	rest    atomic.Int64 // nanoseconds that datagrams may wait, to be taken together
 	answers answers
 }
 
 func newControl(id protocol.SessionID, conn mcast.Conn) *control {
-	c := &control{session: id, conn: conn, joins: make(chan joining, joinQueue), reports: make(chan reporting, reportQueue)}
+	c := &control{session: id, conn: conn, joins: make(chan joining, joinQueue), reports: make(chan reporting, reportQueue), joined: newShares(), told: newShares()}
 	c.pool.New = func() any { return new(protocol.Report) }
 	var secret [32]byte
 	rand.Read(secret[:])
@@ -112,6 +120,9 @@ func (c *control) datagram(d []byte, from netip.AddrPort) {
 			c.challenge(&j, cookie, from)
 			return
 		}
+		if !c.joined.take(from.Addr(), time.Now(), joinEach, joinsAtOnce) {
+			return
+		}
 		select {
 		case c.joins <- joining{from, j}:
 		default:
@@ -124,7 +135,7 @@ func (c *control) datagram(d []byte, from netip.AddrPort) {
 func (c *control) report(d []byte, from netip.AddrPort) {
 	r := c.pool.Get().(*protocol.Report)
 	cookie := c.cookie(from)
-	if protocol.ParseReport(d, r) == nil && hmac.Equal(r.Cookie[:], cookie[:]) {
+	if protocol.ParseReport(d, r) == nil && hmac.Equal(r.Cookie[:], cookie[:]) && c.told.take(from.Addr(), time.Now(), reportEach, reportsAtOnce) {
 		select {
 		case c.reports <- reporting{from, r}:
 			return // to be put back by who takes it

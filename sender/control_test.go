@@ -2,6 +2,7 @@ package sender
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,4 +79,37 @@ func write(t *testing.T, from, to mcast.Conn, r *protocol.Report) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFloodFromOneAddress: a machine that writes as fast as it can does not keep
+// others from joining and reporting.
+func TestFloodFromOneAddress(t *testing.T) {
+	ask(t, func(a *asked) {
+		other := a.c.cookie(netip.MustParseAddrPort("10.0.0.99:9"))
+		own := a.c.cookie(a.pc.LocalAddr())
+		j := protocol.Join{Session: 7, Cookie: own}
+		r := protocol.Report{Session: 7, Cookie: own, State: protocol.ReceiverReceiving, To: protocol.MaxSBN}
+		for i := range 5 * reportQueue {
+			j.Nonce, r.Serial = uint64(i), uint32(i+1)
+			write(a.T, a.pc, a.server, &r)
+			d, err := j.AppendBinary(nil)
+			if err != nil {
+				a.Fatal(err)
+			}
+			a.write(d)
+		}
+		synctest.Wait()
+		j.Cookie, r.Cookie = other, other
+		before, beforeReports := len(a.c.joins), len(a.c.reports)
+		d, _ := j.AppendBinary(nil)
+		a.c.datagram(d, netip.MustParseAddrPort("10.0.0.99:9"))
+		d, _ = r.AppendBinary(nil)
+		a.c.datagram(d, netip.MustParseAddrPort("10.0.0.99:9"))
+		if before == 0 || len(a.c.joins) != before+1 {
+			a.Errorf("%d JOINs of the flood wait; another's was dropped", before)
+		}
+		if beforeReports == 0 || len(a.c.reports) != beforeReports+1 {
+			a.Errorf("%d REPORTs of the flood wait; another's was dropped", beforeReports)
+		}
+	})
 }

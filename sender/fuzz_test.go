@@ -101,7 +101,7 @@ func (g *gamble) report() *protocol.Report {
 func (g *gamble) send() {
 	wanted := func(o *object, i int) bool {
 		for _, m := range g.s.members {
-			if m.present() && m.lacks[o.id].Has(i) {
+			if m.present() && m.lacking(o.id, i) {
 				return true
 			}
 		}

@@ -44,7 +44,8 @@ func TestReportsAreSeldomInTheMiddle(t *testing.T) {
 		s := newScheduler(imagetest.Manifest(t, frames...), protocol.DefaultSymbolSize, 0)
 		now := time.Unix(1000, 0)
 		for i := range c.receivers {
-			m := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, netip.AddrPort{})
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 9)
+			m := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, from)
 			m.state, m.report.Room, m.report.Buffer = protocol.ReceiverReceiving, 16<<10, 32<<10
 			if i == c.receivers-1 {
 				m.state, m.report.Room = c.state, c.room

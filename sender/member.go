@@ -16,7 +16,7 @@ type member struct {
 	name    string
 	address netip.AddrPort
 	peer    uint16 // TCP port of its peer service, 0 none
-	page    int    // first place of the roster that it is told next, while it does not hear the group
+	roster  int    // first place of the roster that it is told next, while it does not hear the group
 
 	joined, heard, ended time.Time
 	state                protocol.ReceiverState
@@ -25,7 +25,8 @@ type member struct {
 	dealt                time.Time       // when deficits were last looked at
 	waits                bool            // those of the latest report are still to be
 	deficits             []protocol.Deficit
-	lacks                [2]*blockset.Set // by object, as far as its reports told
+	page                 page             // that was looked at last
+	lacks                [2]*blockset.Set // by object, as far as its reports told; nil: none
 
 	held    float64 // share of the time that the room waits for it alone
 	overrun overrun
@@ -41,6 +42,11 @@ type member struct {
 	seen     protocol.Counters // at the last measure of loss
 	mark     mark              // from which on arrivals are measured
 }
+
+// mostSilent is how many receivers of one address may have a place and never have
+// reported: one machine with many names shall not fill the session. Behind a NAT
+// there may be a room, but that reports.
+const mostSilent = 64
 
 // mark is how many datagrams had arrived by a report.
 type mark struct {
@@ -81,11 +87,15 @@ func (m *member) update(now time.Time, r *protocol.Report, last protocol.Seq) {
 	m.report = *r
 	m.report.Deficits, m.report.Recent = nil, nil // they are the caller's
 	if m.state = r.State; m.state.Over() {
-		m.ended = now
-		for _, l := range m.lacks {
-			l.RemoveRange(0, l.Len())
-		}
+		m.leave(now)
 	}
+}
+
+// leave notes that the member wants nothing more. If it comes back its reports
+// tell anew what it lacks.
+func (m *member) leave(now time.Time) {
+	m.ended = now
+	m.lacks, m.deficits, m.waits = [2]*blockset.Set{}, nil, false
 }
 
 // measure updates the member's loss from what its counters did since the last

@@ -24,9 +24,10 @@ type object struct {
 	busy   *blockset.Set  // being sent now
 	queue  []int32        // blocks with owed symbols, oldest first, from head on
 	head   int
-	wanted func(i int) int // the first block at or after i that anyone lacks; n if none
-	image  *image.Manifest // object 1 only
-	size   int64           // object 0 only: bytes of the manifest
+	lacked func(i int) bool // anyone lacks block i
+	wanted func(i int) int  // the first block at or after i that anyone lacks; n if none
+	image  *image.Manifest  // object 1 only
+	size   int64            // object 0 only: bytes of the manifest
 }
 
 func newObject(id protocol.Object, n, symbolSize int) *object {
@@ -77,9 +78,18 @@ func (o *object) from(s protocol.SBN) int {
 
 // lackWhole takes note that somebody held nothing of blocks lo..hi-1 when all
 // up to asOf had reached him. A deficit from before the block's last symbol says
-// nothing: it may be healed already, and the next report tells.
-func (o *object) lackWhole(lo, hi int, asOf protocol.Seq) {
-	o.whole.AddMissing(lo, hi, func(i int) bool { return o.sent[i] <= asOf && !o.busy.Has(i) })
+// nothing: it may be healed already, and the next report tells. At most some more
+// than most blocks are looked at, which does not count those that are to be sent
+// already; it returns how many were.
+func (o *object) lackWhole(lo, hi int, asOf protocol.Seq, most int) (looks int) {
+	const step = 1024
+	for ; lo < hi && looks < most; lo += step {
+		o.whole.AddMissing(lo, min(hi, lo+step), func(i int) bool {
+			looks++
+			return o.sent[i] <= asOf && !o.busy.Has(i)
+		})
+	}
+	return looks
 }
 
 // lackSome is lackWhole for need symbols too few of each block, to somebody who
@@ -152,7 +162,7 @@ func (o *object) takeRepair() (job, bool) {
 		}
 		owed := int(o.owed[i])
 		o.owed[i] = 0
-		if o.busy.Has(i) || o.wanted(i) != i {
+		if o.busy.Has(i) || !o.lacked(i) {
 			continue
 		}
 		l := o.layout(i)

@@ -53,11 +53,11 @@ func (s *session) rosterDeaf(now time.Time) {
 		if !m.present() || !s.deaf(m, now) {
 			continue
 		}
-		if m.page >= len(all) {
-			m.page = 0
+		if m.roster >= len(all) {
+			m.roster = 0
 		}
-		s.sendRoster(m.page, m.address)
-		m.page += s.page
+		s.sendRoster(m.roster, m.address)
+		m.roster += s.page
 		if told++; told == mostDeaf {
 			return
 		}

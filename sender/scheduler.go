@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/pxecast/pxecast/internal/blockset"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/protocol"
 )
@@ -69,7 +68,8 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 		frame:   float64(m.PackedSize()) / float64(max(1, m.DataBlocks())),
 	}
 	for _, o := range s.objects {
-		o.wanted = func(i int) int { return s.lacked(o, i) }
+		o.lacked = func(i int) bool { return s.lacked(o, i) }
+		o.wanted = func(i int) int { return s.wanted(o, i) }
 	}
 	for i := range slots {
 		if i < turns {
@@ -84,8 +84,12 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 // admit gives a receiver its place, the former one if it was here before. It
 // returns nil when the session is full.
 func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) *member {
+	silent := 0 // of this address
 	for _, m := range s.members {
 		if m.id != j.Receiver {
+			if m.report.Serial == 0 && m.address.Addr() == from.Addr() {
+				silent++
+			}
 			continue
 		}
 		if m.run == j.Run {
@@ -101,7 +105,7 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 		s.enlist()
 		return m
 	}
-	if len(s.members) == protocol.MaxReceivers {
+	if len(s.members) == protocol.MaxReceivers || silent >= mostSilent {
 		return nil
 	}
 	m := s.newMember(now, protocol.Number(len(s.members)), j, from)
@@ -111,14 +115,10 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 }
 
 func (s *scheduler) newMember(now time.Time, n protocol.Number, j *protocol.Join, from netip.AddrPort) *member {
-	m := &member{
+	return &member{
 		number: n, id: j.Receiver, run: j.Run, name: j.Name, address: from, peer: j.Peer,
 		joined: now, heard: now, state: protocol.ReceiverJoined, asOf: s.last, asOfAt: now,
 	}
-	for i, o := range s.objects {
-		m.lacks[i] = blockset.New(o.n)
-	}
-	return m
 }
 
 // enlist rebuilds the list of members that still want something.
@@ -158,7 +158,7 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 		s.enlist()
 		return true
 	}
-	if now.Sub(m.dealt) < dealEach {
+	if m.premature(now, r) {
 		m.waits, m.deficits = true, append(m.deficits[:0], r.Deficits...)
 		return true
 	}
@@ -318,7 +318,8 @@ func (s *scheduler) tick(now time.Time) {
 	gone := false
 	for _, m := range s.alive {
 		if now.Sub(m.heard) > goneAfter+4*s.interval() {
-			m.state, m.ended = protocol.ReceiverGone, now
+			m.state = protocol.ReceiverGone
+			m.leave(now)
 			gone = true
 		}
 		if m.waits && now.Sub(m.dealt) >= dealEach {

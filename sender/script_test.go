@@ -84,7 +84,7 @@ func (p *story) command(name string, args []string) []string {
 		return p.join(args)
 	case "crowd":
 		for i := range p.number(args[0]) {
-			p.s.admit(p.now, &protocol.Join{Receiver: protocol.ReceiverID(1000 + i)}, netip.MustParseAddrPort("10.1.0.1:9"))
+			p.s.admit(p.now, &protocol.Join{Receiver: protocol.ReceiverID(1000 + i)}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 9))
 		}
 	case "report":
 		return p.report(args)

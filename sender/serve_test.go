@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,7 @@ func madeImage(t *testing.T) *synthetic.Image {
 type onLoopback struct{ mcast.Network }
 
 func (onLoopback) Addr() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
+func (onLoopback) MTU() int         { return 1500 }
 
 func TestLanesServeTheImage(t *testing.T) {
 	source := madeImage(t)
@@ -113,15 +115,49 @@ func TestAnnouncementsTellWhereTheLanesAre(t *testing.T) {
 
 func TestSessionsWithoutLanes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if a, _ := announced(t, Config{}); a == nil || a.HTTP.IsValid() || a.TFTP.IsValid() {
+		a, _ := announced(t, Config{})
+		if a == nil || a.HTTP.IsValid() || a.TFTP.IsValid() {
 			t.Errorf("announced %+v, want no lanes", a)
 		}
-		broken := errors.New("no ports left")
-		a, err := announced(t, Config{Serve: func(context.Context, lane.PackedStore) (netip.AddrPort, netip.AddrPort, func(), error) {
-			return netip.AddrPort{}, netip.AddrPort{}, nil, broken
-		}})
-		if !errors.Is(err, broken) || a != nil {
-			t.Errorf("lanes that cannot start: %v, announced %+v", err, a)
-		}
 	})
+}
+
+// A lane that cannot start takes nothing but itself away, and people are told.
+func TestLanesThatCannotStart(t *testing.T) {
+	at := netip.MustParseAddrPort("192.0.2.1:80")
+	for _, tt := range []struct {
+		http, tftp netip.AddrPort
+		by         string
+	}{{by: "HTTP and TFTP"}, {http: at, by: "TFTP"}, {tftp: at, by: "HTTP"}} {
+		synctest.Test(t, func(t *testing.T) {
+			var last Status
+			broken := errors.Join(errors.New("no ports left"), errors.New("none at all"))
+			a, err := announced(t, Config{
+				Serve: func(context.Context, lane.PackedStore) (netip.AddrPort, netip.AddrPort, func(), error) {
+					return tt.http, tt.tftp, nil, broken
+				},
+				Status: func(st Status) { last = st },
+			})
+			if !errors.Is(err, context.DeadlineExceeded) || a == nil || a.HTTP != tt.http || a.TFTP != tt.tftp {
+				t.Errorf("the session ends with %v, announced %+v", err, a)
+			}
+			want := []Notice{{"serve", "machines that multicast does not reach can't fetch from this one by " + tt.by + ": no ports left; none at all"}}
+			if !slices.Equal(last.Notices, want) {
+				t.Errorf("notices %q, want %q", last.Notices, want)
+			}
+		})
+	}
+}
+
+// nowhere is a network that this machine is not on any more.
+type nowhere struct{ mcast.Network }
+
+func (nowhere) Addr() netip.Addr { return netip.MustParseAddr("203.0.113.1") }
+
+func TestLanesOnNoNetwork(t *testing.T) {
+	http, tftp, stop, err := Lanes(nowhere{})(t.Context(), lane.NewPackedStore(madeImage(t)))
+	if err == nil || http.IsValid() || tftp.IsValid() {
+		t.Errorf("HTTP at %v, TFTP at %v, %v", http, tftp, err)
+	}
+	stop()
 }

@@ -41,7 +41,7 @@ type Config struct {
 	Burst        int           // bytes on the wire that go at once at most while the rate is limited; default two milliseconds' worth, 16 to 64 KiB
 	Parity       float64       // sent unasked, as a fraction of k; <0 follow the loss
 	Bench        bool          // a measurement: only receivers that keep nothing take part, and tell more
-	Serve        ServeFunc     // starts HTTP and TFTP; nil does without, see Lanes
+	Serve        ServeFunc     // starts HTTP and TFTP, if it can; nil does without, see Lanes
 	Status       func(Status)  // called four times a second and at every change of state
 }
 
@@ -56,12 +56,7 @@ func Run(ctx context.Context, cfg Config) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	stop, err := s.serve(ctx)
-	if err != nil {
-		s.conn.Close()
-		return Status{}, err
-	}
-	defer stop()
+	defer s.serve(ctx)()
 	var reader sync.WaitGroup
 	reader.Go(func() { s.control.run(ctx) })
 	// A link that takes nothing any more must not keep us beyond ctx.
@@ -70,6 +65,7 @@ func Run(ctx context.Context, cfg Config) (Status, error) {
 	s.end(err)
 	s.conn.Close()
 	reader.Wait()
+	s.tx.free()
 	st := s.status(time.Now())
 	if s.bench != nil {
 		s.bench.close()
@@ -90,11 +86,13 @@ type session struct {
 	sched   *scheduler
 	tx      *transmitter
 	pacer   pacer
+	backlog backlog
 	paced   float64 // the rate that the socket knows
 	group   netip.AddrPort
 	symbol  int
 	http    netip.AddrPort // zero where not served
 	tftp    netip.AddrPort
+	notices []Notice
 	bench   *bench // nil: not a bench session
 
 	state   protocol.SessionState
@@ -205,6 +203,11 @@ func (s *session) loop(ctx context.Context) error {
 func (s *session) advance(now time.Time) (over bool, err error) {
 	switch here := len(s.sched.alive); s.state {
 	case protocol.SessionGathering:
+		for _, m := range s.sched.members {
+			if m.state == protocol.ReceiverDone { // by what an earlier session sent it
+				here++
+			}
+		}
 		late := now.Sub(s.opened) >= s.cfg.MaxWait
 		if late && here == 0 && len(s.sched.members) == 0 {
 			return true, fmt.Errorf("%w within %v: is `pxecast receive` running, on the network of interface %s?", ErrNobody, s.cfg.MaxWait, s.cfg.Network.Name())
@@ -238,13 +241,16 @@ func (s *session) settled(now time.Time) bool {
 // next data goes out.
 const mostWelcomes = 8
 
+// mostReports bounds what a flood of REPORTs costs so, each with its deficits.
+const mostReports = 128
+
 // drain handles the reports and joins that wait now.
 func (s *session) drain() {
 	for range min(len(s.control.joins), mostWelcomes) {
 		j := <-s.control.joins
 		s.welcome(time.Now(), &j.join, j.from)
 	}
-	for range len(s.control.reports) {
+	for range min(len(s.control.reports), mostReports) {
 		s.report(<-s.control.reports)
 	}
 }
@@ -295,6 +301,9 @@ func (s *session) transmit(now time.Time) (sent bool, again time.Time, err error
 			s.conn.SetPace(int64(rate))
 		}
 		n, at := s.pacer.allow(now, rate, s.sched.packet)
+		if room, free := s.backlog.allow(now, s.sched.packet, s.conn.Queued); n > 0 && room < n {
+			n, at = room, free
+		}
 		if n == 0 {
 			if at.Before(again) {
 				again = at
@@ -304,6 +313,7 @@ func (s *session) transmit(now time.Time) (sent bool, again time.Time, err error
 		wire, err := s.tx.send(now, s.sched, n)
 		if err != nil || wire > 0 {
 			s.pacer.spend(wire)
+			s.backlog.spend(wire)
 			s.idle = now
 			return true, now, err
 		}

@@ -37,7 +37,7 @@ const (
 // answers is what a SOLICIT is answered with, and how often.
 type answers struct {
 	latest atomic.Pointer[[]byte] // ANNOUNCE; nil before the first
-	next   time.Time              // when the one after all that were given may go
+	given  allowance
 }
 
 // announced keeps the announcement that has just gone to all.
@@ -48,14 +48,10 @@ func (a *answers) announced(d []byte) {
 
 // answer returns what a SOLICIT that came now is answered with, nil for nothing.
 func (a *answers) answer(now time.Time) []byte {
-	if earliest := now.Add(-(answersAtOnce - 1) * answerEach); a.next.Before(earliest) {
-		a.next = earliest
-	}
 	d := a.latest.Load()
-	if d == nil || a.next.After(now) {
+	if d == nil || !a.given.take(now, answerEach, answersAtOnce) {
 		return nil
 	}
-	a.next = a.next.Add(answerEach)
 	return *d
 }
 

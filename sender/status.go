@@ -2,6 +2,7 @@ package sender
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/image"
@@ -24,7 +25,14 @@ type Status struct {
 	Rate      float64 // bytes a second that the pace allows; 0 no limit but the link's
 	Loss      float64 // median fraction of datagrams that the network loses
 	Receivers []ReceiverStatus
+	Notices   []Notice        // all so far, the oldest first
 	Measured  *diagnosis.Room // of a bench session that is over; nil else
+}
+
+// Notice is something that people should know, once.
+type Notice struct {
+	Kind string // one word for scripts: "serve"
+	Text string
 }
 
 // ReceiverStatus is one receiver as of its latest report.
@@ -61,7 +69,7 @@ func (s *session) status(now time.Time) Status {
 	st := Status{
 		State: s.state, Name: s.cfg.Name, ImageID: m.ID(), RawSize: m.RawSize(), Packed: m.PackedSize(),
 		Started: s.started, Want: s.cfg.MinReceivers, Traffic: s.tx.sent, Rate: s.sched.congestion.rate, Loss: s.sched.loss,
-		DataSize: int64(m.DataBlocks()) * protocol.BlockSize,
+		DataSize: int64(m.DataBlocks()) * protocol.BlockSize, Notices: slices.Clip(s.notices),
 	}
 	if s.state == protocol.SessionGathering {
 		st.Waiting = max(0, s.opened.Add(s.cfg.MaxWait).Sub(now))

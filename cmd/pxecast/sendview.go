@@ -22,6 +22,7 @@ type sendView struct {
 	rates   map[protocol.ReceiverID]float64
 	states  map[protocol.ReceiverID]protocol.ReceiverState
 	told    time.Time // last status event
+	notices int       // shown
 }
 
 func newSendView(s *screen.Screen, e *events) *sendView {
@@ -48,8 +49,14 @@ func (v *sendView) show(st sender.Status) {
 	})
 }
 
-// changes prints an event for every receiver whose state is new.
+// changes shows every notice that is new, and prints an event for every receiver
+// whose state is.
 func (v *sendView) changes(st *sender.Status) {
+	for ; v.notices < len(st.Notices); v.notices++ {
+		n := st.Notices[v.notices]
+		v.event.print(noticeEvent{Event: "notice", Kind: n.Kind, Text: n.Text})
+		v.screen.Say("pxecast: %s", screen.Safe(n.Text))
+	}
 	for i := range st.Receivers {
 		r := &st.Receivers[i]
 		if v.states[r.ID] != r.State {
