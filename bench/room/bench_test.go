@@ -1,7 +1,6 @@
 package room
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -61,12 +60,8 @@ func (r *room) measure(args ...string) benched {
 // benched parses what a bench printed at its end.
 func (r *room) benched(p *process) (v benched) {
 	r.Helper()
-	<-p.done
 	r.Logf("exit %d\n%s", p.code(), p.stderr.String())
-	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
-		r.Fatalf("last line %q: %v", lines[len(lines)-1], err)
-	}
+	r.parse(p, &v)
 	return v
 }
 
@@ -119,11 +114,8 @@ func TestBenchFindsLoss(t *testing.T) {
 			}
 		}
 	}
-	at := func(t *testing.T) *room {
-		return &room{T: t, ctx: r.ctx, lab: r.lab, folder: r.folder, home: r.home}
-	}
 	t.Run("none", func(t *testing.T) {
-		v := at(t).measure("--size", "128M", "--rate", gentle)
+		v := r.in(t).measure("--size", "128M", "--rate", gentle)
 		v.says(t, losses, "", nil)
 		v.says(t, reaches, "reached", nil, "4 machines")
 		v.says(t, floods, "flooded", nil)
@@ -135,12 +127,12 @@ func TestBenchFindsLoss(t *testing.T) {
 	})
 	t.Run("single datagrams", func(t *testing.T) {
 		lose(2, lab.Loss{Percent: 2})
-		v := at(t).measure("--size", "128M", "--rate", gentle)
+		v := r.in(t).measure("--size", "128M", "--rate", gentle)
 		v.says(t, losses, "loss", []string{"host2"}, "that others receive", "single", "its own cable")
 	})
 	t.Run("bursts", func(t *testing.T) {
 		lose(3, lab.Loss{BurstEvery: 2000, BurstLength: 40})
-		v := at(t).measure("--size", "128M", "--rate", gentle)
+		v := r.in(t).measure("--size", "128M", "--rate", gentle)
 		v.says(t, losses, "loss", []string{"host3"}, "in bursts of", "one about every ")
 	})
 }
@@ -179,26 +171,16 @@ func TestBenchOnASwitchThatFilters(t *testing.T) {
 
 // TestBenchFindsDroppedMulticast: to one machine no data comes.
 func TestBenchFindsDroppedMulticast(t *testing.T) {
+	t.Parallel()
 	r := newRoom(t, 2)
 	b := r.bench(2, "--size", "64M", "--rate", gentle)
 	r.discard(1)
-	r.deafen(2)
+	r.rules(2, noData)
 	r.discard(2)
 	v := r.benched(b)
 	v.says(t, reaches, "dropped", []string{"host2"}, "no multicast reached it")
 	if b.code() != 3 {
 		t.Errorf("exit %d, want 3", b.code())
-	}
-}
-
-// deafen drops what comes to host i's data groups, as a switch does that thinks
-// nobody there wants it.
-func (r *room) deafen(i int) {
-	r.Helper()
-	c := r.lab.Host(i).Command(r.ctx, "nft", "-f", "-")
-	c.Stdin = strings.NewReader("table netdev deaf {\nchain in {\ntype filter hook ingress device \"eth0\" priority 0; policy accept;\nip daddr 232.0.0.0/8 drop\n}\n}\n")
-	if out, err := c.CombinedOutput(); err != nil {
-		r.Fatalf("%v: %s", err, out)
 	}
 }
 
@@ -239,6 +221,7 @@ func TestBenchFindsSlowProcessor(t *testing.T) {
 // a bench, and its disk is as it was. One that wants an image by name is not in
 // the bench either.
 func TestBenchLeavesDisksAlone(t *testing.T) {
+	t.Parallel()
 	r := newRoom(t, 3)
 	old := make([]byte, 64<<20)
 	rand.NewChaCha8([32]byte{9}).Read(old)

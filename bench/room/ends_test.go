@@ -35,6 +35,7 @@ func (r *room) bootless(image, disk string) {
 // TestInterrupted ends one side at many moments, politely and not. The other
 // side ends within half a minute and says why.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	for _, side := range []string{"sender", "receiver"} {
 		for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
 			for moment := range 4 {
@@ -42,10 +43,7 @@ func TestInterrupted(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %v after %v", side, sig, after), func(t *testing.T) {
 					t.Parallel()
 					r := newRoom(t, 2)
-					image := r.noise("noise.img", 48<<20)
-					if p := r.start(0, "pack", image); p.code() != 0 {
-						t.Fatal(p.stderr.String())
-					}
+					image := r.packed(48 << 20)
 					r.interrupted(image, side, sig, after)
 				})
 			}
@@ -67,7 +65,8 @@ func (r *room) interrupted(image, side string, sig syscall.Signal, after time.Du
 	victim.cmd.Process.Signal(sig)
 	<-victim.done
 	ended := time.Now()
-	if code := victim.code(); sig == syscall.SIGINT && code != 130 && code != 0 && after > 0 {
+	// One that has said nothing yet may not have come to wait for signals.
+	if code := victim.code(); sig == syscall.SIGINT && code != 130 && code != 0 && victim.stderr.String() != "" {
 		r.Errorf("%s exits %d after SIGINT, want 130: %s", side, code, victim.stderr.String())
 	}
 	for _, p := range others {
@@ -81,11 +80,7 @@ func (r *room) interrupted(image, side string, sig syscall.Signal, after time.Du
 		r.afterSender(image, ended, first, second)
 		return
 	}
-	if second.code() != 0 {
-		r.Errorf("the other receiver: %s", second.stderr.String())
-	} else {
-		r.same(image, r.disk(2))
-	}
+	r.well(image, 2, second)
 	if first.code() != 0 {
 		r.bootless(image, r.disk(1))
 		if s.code() != 3 && s.code() != 0 {

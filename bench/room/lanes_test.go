@@ -3,24 +3,21 @@ package room
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/pxecast/pxecast/protocol"
+	"github.com/pxecast/pxecast/bench/lab"
 )
 
 // own is an event of a receiver.
 type own struct {
-	Event string  `json:"event"`
-	State string  `json:"state"`
-	Error string  `json:"error"`
-	Kind  string  `json:"kind"`
-	Text  string  `json:"text"`
-	Took  float64 `json:"seconds"`
+	Event string `json:"event"`
+	State string `json:"state"`
+	Error string `json:"error"`
+	Kind  string `json:"kind"`
+	Text  string `json:"text"`
 	Lanes struct {
 		Multicast, Peer, TFTP int
 	} `json:"lanes"`
@@ -28,6 +25,16 @@ type own struct {
 		Address string `json:"address"`
 		Reason  string `json:"reason"`
 	} `json:"peers_dropped"`
+}
+
+// fetched is how many blocks came by any lane.
+func (e *own) fetched() int { return e.Lanes.Multicast + e.Lanes.Peer + e.Lanes.TFTP }
+
+// end is the last of the events.
+func (r *room) end(p *process) own {
+	r.Helper()
+	all := r.events(p)
+	return all[len(all)-1]
 }
 
 // events parses what a receiver said, once it has ended.
@@ -57,20 +64,27 @@ func noticed(all []own, kind string) string {
 	return ""
 }
 
+// Rules that make a machine deaf: to data, as behind a switch that thinks that
+// nobody there wants it, and to all multicast.
+const (
+	noData      = "ip daddr 232.0.0.0/8 drop"
+	noMulticast = "ip daddr 224.0.0.0/4 drop"
+)
+
 // rules loads nft rules that a host applies to what comes in.
-func (r *room) rules(host int, name string, rules ...string) {
+func (r *room) rules(host int, rules ...string) {
 	r.Helper()
 	nft := r.lab.Host(host).Command(r.ctx, "nft", "-f", "-")
-	nft.Stdin = strings.NewReader("table netdev " + name + " {\nchain in {\ntype filter hook ingress device \"eth0\" priority 0;\n" + strings.Join(rules, "\n") + "\n}\n}\n")
+	nft.Stdin = strings.NewReader("table netdev deaf {\nchain in {\ntype filter hook ingress device \"eth0\" priority 0;\n" + strings.Join(rules, "\n") + "\n}\n}\n")
 	if out, err := nft.CombinedOutput(); err != nil {
 		r.Fatalf("nft: %v: %s", err, out)
 	}
 }
 
-// sentBytes returns what a host's interface has sent.
-func (r *room) sentBytes(host int) int64 {
+// counter returns what a host's interface has counted, such as tx_bytes.
+func (r *room) counter(host int, name string) int64 {
 	r.Helper()
-	out, err := r.lab.Host(host).Command(r.ctx, "cat", "/sys/class/net/eth0/statistics/tx_bytes").Output()
+	out, err := r.lab.Host(host).Command(r.ctx, "cat", "/sys/class/net/"+lab.Interface+"/statistics/"+name).Output()
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -81,53 +95,19 @@ func (r *room) sentBytes(host int) int64 {
 	return n
 }
 
-// part writes some of the image's blocks to a receiver's disk.
-func (r *room) part(image, disk string, which func(block int) bool) {
-	r.Helper()
-	from, err := os.Open(image)
-	if err != nil {
-		r.Fatal(err)
-	}
-	defer from.Close()
-	to, err := os.Create(disk)
-	if err != nil {
-		r.Fatal(err)
-	}
-	defer to.Close()
-	size := length(from)
-	if err := to.Truncate(size); err != nil {
-		r.Fatal(err)
-	}
-	for b := 0; int64(b)*protocol.BlockSize < size; b++ {
-		if off := int64(b) * protocol.BlockSize; which(b) {
-			if _, err := io.Copy(io.NewOffsetWriter(to, off), io.NewSectionReader(from, off, protocol.BlockSize)); err != nil {
-				r.Fatal(err)
-			}
-		}
-	}
-}
-
-// pack fills the cache, so that sending starts at once.
-func (r *room) pack(image string) {
-	r.Helper()
-	if p := r.start(0, "pack", image); p.code() != 0 {
-		r.Fatal(p.stderr.String())
-	}
-}
-
 // TestMulticastDroppedAtOneMachine: it says why and finishes from the others.
 func TestMulticastDroppedAtOneMachine(t *testing.T) {
 	t.Parallel()
 	for _, all := range []bool{false, true} {
-		name, group := "data", "232.0.0.0/8"
+		name, rule := "data", noData
 		if all {
-			name, group = "everything", "224.0.0.0/4"
+			name, rule = "everything", noMulticast
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRoom(t, 4)
-			image := r.noise("noise.img", 64<<20)
-			r.pack(image)
-			r.rules(4, "deaf", "ip daddr "+group+" drop")
+			image := r.packed(64 << 20)
+			r.rules(4, rule)
 			s := r.send(image, "--min-receivers", "4", "--rate", "70M", "--linger", "100ms")
 			var ps []*process
 			for i := 1; i <= 4; i++ {
@@ -137,16 +117,7 @@ func TestMulticastDroppedAtOneMachine(t *testing.T) {
 				}
 				ps = append(ps, r.receive(i, args...))
 			}
-			for i, p := range ps {
-				if p.code() != 0 {
-					t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-					continue
-				}
-				r.same(image, r.disk(i+1))
-			}
-			if s.code() != 0 {
-				t.Errorf("sender: %s", s.stderr.String())
-			}
+			r.allWell(image, s, ps)
 			deaf := r.events(ps[3])
 			end := deaf[len(deaf)-1]
 			t.Logf("%.1f s, %+v; %s", ps[3].took.Seconds(), end.Lanes, noticed(deaf, "deaf"))
@@ -171,42 +142,30 @@ func TestMulticastDroppedEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"HTTP", "TFTP"} {
 		t.Run(by, func(t *testing.T) {
+			t.Parallel()
 			const machines = 8
 			r := newRoom(t, machines)
-			image := r.noise("noise.img", 64<<20)
-			r.pack(image)
+			image := r.packed(64 << 20)
 			server := r.lab.Host(0).Addr().String()
-			rules := []string{"ip daddr 224.0.0.0/4 drop"}
+			rules := []string{noMulticast}
 			if by == "TFTP" {
 				rules = append(rules, "ip saddr "+server+" ip protocol tcp drop")
 			}
 			for i := 1; i <= machines; i++ {
-				r.rules(i, "deaf", rules...)
+				r.rules(i, rules...)
 			}
-			before := r.sentBytes(0)
+			before := r.counter(0, "tx_bytes")
 			s := r.send(image, "--min-receivers", "8", "--linger", "100ms", "--rate", "20M")
-			var ps []*process
-			for i := 1; i <= machines; i++ {
-				ps = append(ps, r.receive(i, "--server", server, "--linger", "2s"))
-			}
+			ps := r.receiveAll(machines, "--server", server, "--linger", "2s")
+			v := r.allWell(image, s, ps)
 			for i, p := range ps {
-				if p.code() != 0 {
-					t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-					continue
-				}
-				r.same(image, r.disk(i+1))
-				all := r.events(p)
-				end := all[len(all)-1]
+				end := r.end(p)
 				t.Logf("receiver %d: %.1f s, %+v", i+1, p.took.Seconds(), end.Lanes)
 				if by == "TFTP" && end.Lanes.TFTP == 0 {
 					t.Errorf("receiver %d: blocks by lane: %+v", i+1, end.Lanes)
 				}
 			}
-			if s.code() != 0 {
-				t.Errorf("sender: %s", s.stderr.String())
-			}
-			v := r.last(s)
-			unicast := float64(r.sentBytes(0)-before-v.SentBytes-70*v.SentPackets) / float64(v.PackedBytes)
+			unicast := float64(r.counter(0, "tx_bytes")-before-v.SentBytes-70*v.SentPackets) / float64(v.PackedBytes)
 			t.Logf("the sender uploaded %.2f × packed, and sent %.2f × into the void", unicast, float64(v.SentBytes)/float64(v.PackedBytes))
 			if unicast > 2.5 {
 				t.Errorf("the sender uploaded %.2f × packed", unicast)
@@ -223,25 +182,20 @@ func TestSenderKilled(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %%", percent), func(t *testing.T) {
 			t.Parallel()
 			r := newRoom(t, 4)
-			image := r.noise("noise.img", 64<<20)
-			r.pack(image)
+			image := r.packed(64 << 20)
 			for i := 1; i <= 4; i++ {
 				r.part(image, r.disk(i), func(b int) bool { return b%4 == i-1 || b%4 == i%4 })
 			}
 			s := r.send(image, "--min-receivers", "4", "--rate", "80M") // seven seconds
-			var ps []*process
-			for i := 1; i <= 4; i++ {
-				ps = append(ps, r.receive(i, "--linger", "3s"))
-			}
-			<-time.After(time.Second + time.Duration(percent)*65*time.Millisecond)
+			ps := r.receiveAll(4, "--linger", "3s")
+			r.sending(s)
+			<-time.After(time.Duration(percent) * 65 * time.Millisecond)
 			s.cmd.Process.Kill()
 			killed := time.Now()
 			for i, p := range ps {
-				if p.code() != 0 {
-					t.Errorf("receiver %d: %s", i+1, p.stderr.String())
+				if !r.well(image, i+1, p) {
 					continue
 				}
-				r.same(image, r.disk(i+1))
 				all := r.events(p)
 				end := all[len(all)-1]
 				t.Logf("receiver %d: %.1f s after, %+v", i+1, p.begun.Add(p.took).Sub(killed).Seconds(), end.Lanes)
@@ -257,31 +211,20 @@ func TestSenderKilled(t *testing.T) {
 func TestSenderStartsAgain(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, 3)
-	image := r.noise("noise.img", 64<<20)
-	r.pack(image)
+	image := r.packed(64 << 20)
 	s := r.send(image, "--min-receivers", "3", "--rate", "100M")
-	var ps []*process
-	for i := 1; i <= 3; i++ {
-		ps = append(ps, r.receive(i, "--linger", "1s"))
-	}
-	<-time.After(4 * time.Second)
+	ps := r.receiveAll(3, "--linger", "1s")
+	r.sending(s)
+	<-time.After(3 * time.Second)
 	s.cmd.Process.Kill()
 	<-time.After(time.Second)
 	s = r.send(image, "--min-receivers", "3", "--linger", "100ms")
+	v := r.allWell(image, s, ps)
 	for i, p := range ps {
-		if p.code() != 0 {
-			t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-			continue
-		}
-		r.same(image, r.disk(i+1))
 		if noticed(r.events(p), "restarted") == "" {
 			t.Errorf("receiver %d did not notice", i+1)
 		}
 	}
-	if s.code() != 0 {
-		t.Errorf("sender: %s", s.stderr.String())
-	}
-	v := r.last(s)
 	part := float64(v.SentBytes) / float64(v.PackedBytes)
 	t.Logf("the second sender sent %.2f × packed", part)
 	if part > 0.8 {

@@ -3,8 +3,6 @@ package room
 import (
 	"math/rand/v2"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,8 +10,8 @@ import (
 )
 
 // arrive starts n receivers at random moments within a time, the first at once,
-// calls before with the number of each, and returns them and the most that the port had sent by the start of one, as a
-// share of size bytes of symbols.
+// calls before with the number of each, and returns them and the most that the
+// port had sent by the start of one, as a share of size bytes of symbols.
 func (r *room) arrive(n int, within time.Duration, size int, before func(i int)) (receivers []*process, missed float64) {
 	r.Helper()
 	random := rand.New(rand.NewPCG(4, 1))
@@ -48,46 +46,18 @@ func frames(size int) int {
 	return size / symbol * (symbol + headers)
 }
 
-// arrived returns how many bytes have come to host i.
-func (r *room) arrived(i int) float64 {
-	r.Helper()
-	out, err := r.lab.Host(i).Command(r.ctx, "cat", "/sys/class/net/"+lab.Interface+"/statistics/rx_bytes").Output()
-	if err != nil {
-		r.Fatal(err)
-	}
-	n, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-	if err != nil {
-		r.Fatal(err)
-	}
-	return n
-}
-
 // TestLateJoiners: eight machines come at random moments over the whole session.
 // What is sent is the image, and once more what the last of them missed.
 func TestLateJoiners(t *testing.T) {
 	const n, size, wire = 8, 64 << 20, 100 // Mbit/s
 	r := newRoom(t, n)
-	if err := r.lab.Host(0).SetRate(wire); err != nil {
-		t.Fatal(err)
-	}
-	image := r.noise("noise.img", size)
-	if p := r.start(0, "pack", image); p.code() != 0 {
-		t.Fatal(p.stderr.String())
-	}
+	r.wire(wire)
+	image := r.packed(size)
 	s := r.send(image, "--linger", "8s")
 	once := time.Duration(wireTime(size, wire) * float64(time.Second))
 	receivers, missed := r.arrive(n, 2*once, size, func(int) {})
-	for i, p := range receivers {
-		if p.code() != 0 {
-			t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-		}
-		r.same(image, r.disk(i+1))
-	}
-	v := r.last(s)
-	if s.code() != 0 {
-		t.Fatalf("sender: %s", s.stderr.String())
-	}
-	sent := float64(v.SentBytes-40*v.SentPackets) / float64(v.PackedBytes)
+	v := r.allWell(image, s, receivers)
+	sent := v.overhead()
 	t.Logf("sent %.3f × packed; the last one had missed %.3f: %.3f of the bound", sent, missed, sent/(1.10*(1+missed)))
 	if sent > 1.10*(1+missed) {
 		t.Errorf("sent %.3f × packed, want ≤ %.3f", sent, 1.10*(1+missed))
@@ -100,27 +70,19 @@ func TestLateJoiners(t *testing.T) {
 func TestSpreadStarts(t *testing.T) {
 	const n, size, wire = 8, 160 << 20, 40 // Mbit/s
 	r := newRoomIn(t, lab.Config{Hosts: n + 1, Snooping: true})
-	if err := r.lab.Host(0).SetRate(wire); err != nil {
-		t.Fatal(err)
-	}
-	image := r.noise("noise.img", size)
-	if p := r.start(0, "pack", image); p.code() != 0 {
-		t.Fatal(p.stderr.String())
-	}
+	r.wire(wire)
+	image := r.packed(size)
 	r.send(image, "--linger", "1s")
-	var before [n]float64 // what the switch sends everywhere until it knows better
-	receivers, missed := r.arrive(n, 30*time.Second, size, func(i int) { before[i] = r.arrived(i + 1) })
+	var before [n]int64 // what the switch sends everywhere until it knows better
+	receivers, missed := r.arrive(n, 30*time.Second, size, func(i int) { before[i] = r.counter(i+1, "rx_bytes") })
 	worst := 0.0
 	for i, p := range receivers {
-		if p.code() != 0 {
-			t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-		}
-		twice := (r.arrived(i+1)-before[i])/float64(frames(size)) - 1
+		r.well(image, i+1, p)
+		twice := float64(r.counter(i+1, "rx_bytes")-before[i])/float64(frames(size)) - 1
 		worst = max(worst, twice)
 		if twice > 0.10 {
 			t.Errorf("receiver %d got %.1f %% more than it needed", i+1, 100*twice)
 		}
-		r.same(image, r.disk(i+1))
 	}
 	t.Logf("at the most %.1f %% twice; the last one had missed %.3f", 100*worst, missed)
 }

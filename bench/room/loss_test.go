@@ -30,28 +30,15 @@ func TestLoss(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			r := &room{T: t, ctx: r.ctx, lab: r.lab, folder: r.folder, home: r.home}
+			r := r.in(t)
 			s := r.send(image, "--min-receivers", "4", "--linger", "100ms")
-			var receivers []*process
-			for i := 1; i <= 4; i++ {
-				receivers = append(receivers, r.receive(i, "--reuse", "never"))
-			}
+			receivers := r.receiveAll(4, "--reuse", "never")
+			v := r.allWell(image, s, receivers)
 			for i, p := range receivers {
-				if p.code() != 0 {
-					t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-				}
 				v := r.last(p)
 				t.Logf("receiver %d: %.0f MB/s, lost %d, shed %d, %d MB resident", i+1, v.Rate, v.Lost, v.Shed, p.rss()>>20)
 			}
-			if s.code() != 0 {
-				t.Fatalf("sender: %s", s.stderr.String())
-			}
-			for i := range receivers {
-				r.same(image, r.disk(i+1))
-			}
-			v := r.last(s)
-			symbols := float64(v.SentBytes - 40*v.SentPackets)
-			got := symbols / float64(v.PackedBytes)
+			got := v.overhead()
 			t.Logf("sent %.3f × packed (at most %.3f) in %.2f s, %d MB resident", got, c.most, v.Seconds, s.rss()>>20)
 			if got > c.most {
 				t.Errorf("sent %.3f × packed, want ≤ %.3f", got, c.most)

@@ -7,24 +7,13 @@ import (
 	"time"
 )
 
-// noMulticastAt makes a host deaf to all multicast, as a switch that filters it.
-func (r *room) noMulticastAt(host int) {
-	r.Helper()
-	rules := "table netdev nomulticast { chain in { type filter hook ingress device \"eth0\" priority 0; ip daddr 224.0.0.0/4 drop; }; }"
-	nft := r.lab.Host(host).Command(r.ctx, "nft", "-f", "-")
-	nft.Stdin = strings.NewReader(rules)
-	if out, err := nft.CombinedOutput(); err != nil {
-		r.Fatalf("nft: %v: %s", err, out)
-	}
-}
-
 // TestListWithoutMulticast: a machine that no multicast reaches is shown the
 // sessions of the server that it names, of two programs there; one that names
 // none is told where to look.
 func TestListWithoutMulticast(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, 1)
-	r.noMulticastAt(1)
+	r.rules(1, noMulticast)
 	first, second := r.noise("first.img", 1<<20), r.noise("second.img", 2<<20)
 	for _, image := range []string{first, second} {
 		r.send(image, "--max-wait", "1m")

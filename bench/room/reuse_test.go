@@ -1,98 +1,14 @@
 package room
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/pxecast/pxecast/protocol"
 )
-
-// reused is the last line of a receiver that says what it did not fetch.
-type reused struct {
-	State   string `json:"state"`
-	Error   string `json:"error"`
-	Written int64  `json:"bytes_written"`
-	Reused  int64  `json:"bytes_reused"`
-	Lanes   struct {
-		Multicast int64 `json:"multicast"`
-		Peer      int64 `json:"peer"`
-		TFTP      int64 `json:"tftp"`
-	} `json:"lanes"`
-}
-
-func (r *room) reused(p *process) (v reused) {
-	r.Helper()
-	<-p.done
-	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
-		r.Fatalf("last line %q: %v\n%s", lines[len(lines)-1], err, p.stderr.String())
-	}
-	return v
-}
-
-// fetched is how many blocks came by any lane.
-func (v *reused) fetched() int64 { return v.Lanes.Multicast + v.Lanes.Peer + v.Lanes.TFTP }
-
-// copyOf makes disk i the image with every block changed in which a draw from
-// the seed falls below part. It returns how many those are.
-func (r *room) copyOf(image string, i int, part float64, seed uint64) (changed int64) {
-	r.Helper()
-	raw, err := os.ReadFile(image)
-	if err != nil {
-		r.Fatal(err)
-	}
-	random := rand.New(rand.NewPCG(seed, 6))
-	for at := 0; at < len(raw); at += protocol.BlockSize {
-		if random.Float64() < part {
-			raw[at+random.IntN(min(protocol.BlockSize, len(raw)-at))]++
-			changed++
-		}
-	}
-	if err := os.WriteFile(r.disk(i), raw, 0o600); err != nil {
-		r.Fatal(err)
-	}
-	return changed
-}
-
-// unwritten returns how many blocks of the image a disk does not hold.
-func (r *room) unwritten(image, disk string) (blocks int64) {
-	r.Helper()
-	a, err := os.Open(image)
-	if err != nil {
-		r.Fatal(err)
-	}
-	defer a.Close()
-	b, err := os.Open(disk)
-	if err != nil {
-		b = nil // not yet created
-	} else {
-		defer b.Close()
-	}
-	p, q := make([]byte, protocol.BlockSize), make([]byte, protocol.BlockSize)
-	for {
-		n, err := io.ReadFull(a, p)
-		if n == 0 {
-			return blocks
-		}
-		m := 0
-		if b != nil {
-			m, _ = io.ReadFull(b, q[:n])
-		}
-		if !bytes.Equal(p[:n], q[:m]) {
-			blocks++
-		}
-		if err != nil {
-			return blocks
-		}
-	}
-}
 
 // changes waits until a process writes to its disk, or ends.
 func (r *room) changes(p *process, disk string) {
@@ -119,13 +35,10 @@ func (r *room) changes(p *process, disk string) {
 func TestKilledReceiversResume(t *testing.T) {
 	const size, kills = 96 << 20, 20
 	r := newRoom(t, 1)
-	image := r.noise("noise.img", size)
-	if p := r.start(0, "pack", image); p.code() != 0 {
-		t.Fatal(p.stderr.String())
-	}
+	image := r.packed(size)
 	s := r.send(image, "--rate", "400M", "--max-wait", "1m", "--linger", "100ms")
 	random := rand.New(rand.NewPCG(1, 1))
-	lost, last := int64(size/protocol.BlockSize), int64(size/protocol.BlockSize)
+	lost, last := size/protocol.BlockSize, size/protocol.BlockSize
 	killed := 0
 	for ; ; killed++ {
 		p := r.receive(1, "--memory", "16M", "--verify", "--reuse", []string{"auto", "always"}[killed%2])
@@ -144,7 +57,7 @@ func TestKilledReceiversResume(t *testing.T) {
 			t.Fatalf("receiver: %s", p.stderr.String())
 		}
 		if p.code() == 0 {
-			v := r.reused(p)
+			v := r.end(p)
 			if v.fetched() > lost || lost == size/protocol.BlockSize {
 				t.Errorf("the last receiver fetched %d blocks, %d were lacking", v.fetched(), lost)
 			}
@@ -163,7 +76,7 @@ func TestKilledReceiversResume(t *testing.T) {
 	}
 	r.same(image, r.disk(1))
 	sum := r.last(s)
-	blocks := float64(sum.SentBytes-40*sum.SentPackets) / protocol.BlockSize
+	blocks := sum.overhead() * float64(sum.PackedBytes) / protocol.BlockSize
 	t.Logf("%d kills: sent %.0f blocks of %d", killed, blocks, size/protocol.BlockSize)
 	// What is in the memory of a receiver when it is killed, or on the wire, is lost.
 	if most := float64(size/protocol.BlockSize) + float64(killed)*mostLost; blocks > most {
@@ -178,10 +91,7 @@ const mostLost = 64 << 20 / protocol.BlockSize
 func TestDelta(t *testing.T) {
 	const size = 128 << 20
 	r := newRoom(t, 8)
-	image := r.noise("noise.img", size)
-	if p := r.start(0, "pack", image); p.code() != 0 {
-		t.Fatal(p.stderr.String())
-	}
+	image := r.packed(size)
 	for _, c := range []struct {
 		name      string
 		receivers int
@@ -193,7 +103,8 @@ func TestDelta(t *testing.T) {
 		{"8 receivers, each other 5 %", 8, 0.05, 0.45},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := &room{T: t, ctx: r.ctx, lab: r.lab, folder: t.TempDir(), home: r.home}
+			r := r.in(t)
+			r.folder = t.TempDir()
 			r.delta(image, c.receivers, c.part, c.most)
 		})
 	}
@@ -201,7 +112,7 @@ func TestDelta(t *testing.T) {
 
 func (r *room) delta(image string, receivers int, part, most float64) {
 	old := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	var changed []int64
+	var changed []int
 	for i := range receivers {
 		changed = append(changed, r.copyOf(image, i+1, part, uint64(i+1)))
 		if err := os.Chtimes(r.disk(i+1), old, old); err != nil {
@@ -209,17 +120,10 @@ func (r *room) delta(image string, receivers int, part, most float64) {
 		}
 	}
 	s := r.send(image, "--min-receivers", fmt.Sprint(receivers), "--max-wait", "1m", "--linger", "100ms")
-	var all []*process
-	for i := range receivers {
-		all = append(all, r.receive(i+1))
-	}
+	all := r.receiveAll(receivers)
+	v := r.allWell(image, s, all)
 	for i, p := range all {
-		if p.code() != 0 {
-			r.Errorf("receiver %d: %s", i+1, p.stderr.String())
-			continue
-		}
-		r.same(image, r.disk(i+1))
-		v := r.reused(p)
+		v := r.end(p)
 		if v.fetched() != changed[i] {
 			r.Errorf("receiver %d fetched %d blocks, %d differed", i+1, v.fetched(), changed[i])
 		}
@@ -227,10 +131,6 @@ func (r *room) delta(image string, receivers int, part, most float64) {
 			r.Errorf("receiver %d: %d blocks differed, its disk was changed at %v", i+1, changed[i], info.ModTime())
 		}
 	}
-	if s.code() != 0 {
-		r.Fatalf("sender: %s", s.stderr.String())
-	}
-	v := r.last(s)
 	got := float64(v.SentBytes) / float64(v.PackedBytes)
 	r.Logf("sent %.4f × packed (at most %.3f) in %.2f s", got, most, v.Seconds)
 	if got > most {

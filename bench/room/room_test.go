@@ -7,26 +7,36 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pxecast/pxecast/bench/lab"
+	"github.com/pxecast/pxecast/protocol"
 )
 
 // program is the path of the pxecast built for this test run.
 var program string
 
 func TestMain(m *testing.M) {
+	if lie := os.Getenv(asLiar); lie != "" {
+		if err := liar(lie); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	// What is parallel here waits rather than computes. What compares times, or
+	// counts what a busy machine loses, is not parallel.
+	flag.Parse()
+	flag.Set("test.parallel", "6")
 	folder, err := os.MkdirTemp("", "pxecast-room-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -79,11 +89,26 @@ func newRoomIn(t *testing.T, cfg lab.Config) *room {
 		"PXECAST_CACHE="+filepath.Join(folder, "cache"), "PXECAST_KEY="+filepath.Join(folder, "key"))}
 }
 
-// process is a pxecast at one host.
+// in is the same room in a subtest.
+func (r *room) in(t *testing.T) *room {
+	same := *r
+	same.T = t
+	return &same
+}
+
+// wire limits what the sender's host can send, in Mbit/s.
+func (r *room) wire(mbit float64) {
+	r.Helper()
+	if err := r.lab.Host(0).SetRate(mbit); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// process is a program at one host.
 type process struct {
 	cmd    *exec.Cmd
-	stdout bytes.Buffer
-	stderr bytes.Buffer
+	stdout output
+	stderr output
 	done   chan struct{}
 	peak   atomic.Int64 // bytes resident
 	err    error
@@ -91,11 +116,47 @@ type process struct {
 	took   time.Duration
 }
 
+// output is what a process has written so far.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// sending waits until a sender sends, or ends: on a busy machine that takes a while.
+func (r *room) sending(s *process) {
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for !strings.Contains(s.stdout.String(), `"state":"sending"`) {
+		select {
+		case <-s.done:
+			return
+		case <-look.C:
+		}
+	}
+}
+
 func (r *room) start(host int, args ...string) *process {
 	r.Helper()
+	return r.run(host, r.home, program, args...)
+}
+
+func (r *room) run(host int, environ []string, name string, args ...string) *process {
+	r.Helper()
 	p := &process{done: make(chan struct{}), begun: time.Now()}
-	p.cmd = r.lab.Host(host).Command(r.ctx, program, args...)
-	p.cmd.Env = r.home
+	p.cmd = r.lab.Host(host).Command(r.ctx, name, args...)
+	p.cmd.Env = environ
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		r.Fatal(err)
@@ -170,15 +231,26 @@ type record struct {
 	} `json:"receivers"`
 }
 
-// last parses the last line that the process wrote.
+// overhead is what was sent, in packed images: symbols, without their headers.
+func (v *record) overhead() float64 {
+	return float64(v.SentBytes-protocol.DataHeaderSize*v.SentPackets) / float64(v.PackedBytes)
+}
+
+// last returns the last line that the process wrote.
 func (r *room) last(p *process) (v record) {
+	r.Helper()
+	r.parse(p, &v)
+	return v
+}
+
+// parse reads the last line that the process wrote into v.
+func (r *room) parse(p *process, v any) {
 	r.Helper()
 	<-p.done
 	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), v); err != nil {
 		r.Fatalf("last line %q: %v\n%s", lines[len(lines)-1], err, p.stderr.String())
 	}
-	return v
 }
 
 // disk returns the path of receiver i's image file.
@@ -193,74 +265,52 @@ func (r *room) receive(i int, args ...string) *process {
 	return r.start(i, append([]string{"receive", "--disk", r.disk(i), "--trust", "any", "--yes", "--json", "--interface", "eth0"}, args...)...)
 }
 
-// noise writes size incompressible bytes to a file.
-func (r *room) noise(name string, size int64) string {
+// receiveAll starts the receivers at the hosts 1 to n.
+func (r *room) receiveAll(n int, args ...string) (all []*process) {
 	r.Helper()
-	path := filepath.Join(r.folder, name)
-	f, err := os.Create(path)
-	if err != nil {
-		r.Fatal(err)
+	for i := 1; i <= n; i++ {
+		all = append(all, r.receive(i, args...))
 	}
-	defer f.Close()
-	if _, err := io.CopyN(f, rand.NewChaCha8([32]byte{1}), size); err != nil {
-		r.Fatal(err)
-	}
-	return path
+	return all
 }
 
-// same checks that a disk holds the image. Where both have holes there is
-// nothing to compare.
-func (r *room) same(image, disk string) {
+// well reports whether the receiver at host i ended well, with the image on its
+// disk.
+func (r *room) well(image string, i int, p *process) bool {
 	r.Helper()
-	a, err := os.Open(image)
-	if err != nil {
-		r.Fatal(err)
+	if p.code() != 0 {
+		r.Errorf("receiver %d: %s", i, p.stderr.String())
+		return false
 	}
-	defer a.Close()
-	b, err := os.Open(disk)
-	if err != nil {
-		r.Error(err)
-		return
+	r.same(image, r.disk(i))
+	return true
+}
+
+// allWell checks that a sender and the receivers at the hosts from 1 on ended
+// well, with the image on every disk, and returns what the sender says of it.
+func (r *room) allWell(image string, s *process, receivers []*process) record {
+	r.Helper()
+	for i, p := range receivers {
+		r.well(image, i+1, p)
 	}
-	defer b.Close()
-	size, got := length(a), length(b)
-	if size != got {
-		r.Errorf("%s has %d bytes, the image %d", disk, got, size)
-		return
+	if s.code() != 0 {
+		r.Fatalf("sender: %s", s.stderr.String())
 	}
-	p, q := make([]byte, 1<<20), make([]byte, 1<<20)
-	for at := data(a, b, 0); at < size; at = data(a, b, at) {
-		n := min(int64(len(p)), size-at)
-		if _, err := a.ReadAt(p[:n], at); err != nil {
-			r.Fatal(err)
-		}
-		if _, err := b.ReadAt(q[:n], at); err != nil {
-			r.Fatal(err)
-		}
-		if !bytes.Equal(p[:n], q[:n]) {
-			r.Errorf("%s differs from the image between %d and %d", disk, at, at+n)
-			return
-		}
-		at += n
+	return r.last(s)
+}
+
+// pack fills the cache, so that sending starts at once.
+func (r *room) pack(image string) {
+	r.Helper()
+	if p := r.start(0, "pack", image); p.code() != 0 {
+		r.Fatal(p.stderr.String())
 	}
 }
 
-// length returns the size of a file in bytes.
-func length(f *os.File) int64 {
-	i, err := f.Stat()
-	if err != nil {
-		return -1
-	}
-	return i.Size()
-}
-
-// data returns where either file's data goes on from at, or its end.
-func data(a, b *os.File, at int64) int64 {
-	next := int64(1 << 62)
-	for _, f := range []*os.File{a, b} {
-		if to, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA); err == nil {
-			next = min(next, to)
-		}
-	}
-	return next
+// packed is an image of noise that is packed.
+func (r *room) packed(size int64) string {
+	r.Helper()
+	image := r.noise("noise.img", size)
+	r.pack(image)
+	return image
 }

@@ -2,9 +2,6 @@ package room
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,19 +13,8 @@ func (r *room) cast(image string) (sender *process, receivers []*process) {
 	r.Helper()
 	n := len(r.lab.Hosts()) - 1
 	sender = r.send(image, "--min-receivers", fmt.Sprint(n), "--max-wait", "2m", "--linger", "100ms")
-	for i := range n {
-		receivers = append(receivers, r.receive(i+1, "--max-wait", "2m"))
-	}
-	for i, p := range receivers {
-		if p.code() != 0 {
-			r.Errorf("receiver %d: %s", i+1, p.stderr.String())
-			continue
-		}
-		r.same(image, r.disk(i+1))
-	}
-	if sender.code() != 0 {
-		r.Errorf("sender: %s", sender.stderr.String())
-	}
+	receivers = r.receiveAll(n, "--max-wait", "2m")
+	r.allWell(image, sender, receivers)
 	return sender, receivers
 }
 
@@ -42,38 +28,11 @@ func TestSizes(t *testing.T) {
 	}
 	for _, size := range []int64{1, 511, 512, 256<<10 - 1, 256 << 10, 256<<10 + 1, 10 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			r := &room{T: t, ctx: r.ctx, lab: r.lab, folder: t.TempDir(), home: r.home}
+			r := r.in(t)
+			r.folder = t.TempDir()
 			r.cast(r.noise("disk.img", size))
 		})
 	}
-}
-
-// sparse makes an image of size bytes with data bytes in it, in eight places,
-// half of it compressible.
-func (r *room) sparse(name string, size, data int64) string {
-	r.Helper()
-	path := filepath.Join(r.folder, name)
-	f, err := os.Create(path)
-	if err != nil {
-		r.Fatal(err)
-	}
-	defer f.Close()
-	if err := f.Truncate(size); err != nil {
-		r.Fatal(err)
-	}
-	noise := rand.NewChaCha8([32]byte{2})
-	p := make([]byte, 1<<20)
-	const places = 8
-	for i := range int64(places) {
-		for n := int64(0); n < data/places; n += int64(len(p)) {
-			noise.Read(p[:len(p)/2])
-			copy(p[len(p)/2:], p)
-			if _, err := f.WriteAt(p, i*size/places+n); err != nil {
-				r.Fatal(err)
-			}
-		}
-	}
-	return path
 }
 
 // TestSparse sends 100 GB of disk with 4 GB of data in them. What is no data

@@ -86,7 +86,7 @@ func TestTargetsRefused(t *testing.T) {
 	<-s.done
 
 	t.Run("written", func(t *testing.T) {
-		r := &room{T: t, ctx: r.ctx, lab: r.lab, folder: r.folder, home: r.home}
+		r := r.in(t)
 		short := file("short", 1<<20)
 		for _, disk := range []string{good, short, filepath.Join(r.folder, "new")} {
 			s := r.send(image, "--max-wait", "1m", "--linger", "0s")

@@ -13,17 +13,13 @@ import (
 func TestTwoImagesShareTheWire(t *testing.T) {
 	const wire, size = 200, 96 << 20 // Mbit/s, bytes
 	r := newRoom(t, 4)
-	if err := r.lab.Host(0).SetRate(wire); err != nil {
-		t.Fatal(err)
-	}
+	r.wire(wire)
 	var images [2]string
 	for i, name := range []string{"odd.img", "even.img"} {
 		images[i] = r.noise(name, size)
 		// Not the same noise twice: a block in the wrong place must show.
 		flip(t, images[i], byte(i+1))
-		if p := r.start(0, "pack", images[i]); p.code() != 0 {
-			t.Fatal(p.stderr.String())
-		}
+		r.pack(images[i])
 	}
 	var receivers []*process
 	for i := 1; i <= 4; i++ {
@@ -34,10 +30,7 @@ func TestTwoImagesShareTheWire(t *testing.T) {
 		senders[i] = r.send(image, "--min-receivers", "2", "--linger", "100ms")
 	}
 	for i, p := range receivers {
-		if p.code() != 0 {
-			t.Errorf("receiver %d: %s", i+1, p.stderr.String())
-		}
-		r.same(images[(i+1)%2], r.disk(i+1))
+		r.well(images[(i+1)%2], i+1, p)
 	}
 	// Both images are the same size. If each had half of the wire all the time,
 	// both end when the wire has carried both.
@@ -48,7 +41,7 @@ func TestTwoImagesShareTheWire(t *testing.T) {
 		}
 		v := r.last(s)
 		share := half / v.Seconds
-		t.Logf("sender %d: %.2f s, %.3f of half the wire, sent %.3f × packed", i+1, v.Seconds, share, float64(v.SentBytes-40*v.SentPackets)/float64(v.PackedBytes))
+		t.Logf("sender %d: %.2f s, %.3f of half the wire, sent %.3f × packed", i+1, v.Seconds, share, v.overhead())
 		if math.Abs(share-1) > 0.1 {
 			t.Errorf("sender %d had %.3f of half the wire", i+1, share)
 		}

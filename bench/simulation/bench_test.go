@@ -60,6 +60,7 @@ func (r *room) discard(host *simnet.Host, id protocol.ReceiverID) {
 // TestBenchTellsWhereItIsLost: the same loss on the way that all share, on one
 // cable, and on every cable by itself are three different findings.
 func TestBenchTellsWhereItIsLost(t *testing.T) {
+	t.Parallel()
 	good := simnet.Link{Rate: gigabit, Queue: 1 << 20}
 	bad := good
 	bad.Loss = 0.02

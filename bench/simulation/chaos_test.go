@@ -15,6 +15,7 @@ import (
 
 // TestSizes sends images of every awkward size.
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	const block = protocol.BlockSize
 	for _, size := range []int{1, 511, 512, block - 1, block, block + 1, 3*block + 17} {
 		for _, noise := range []bool{false, true} {
@@ -35,6 +36,7 @@ func TestSizes(t *testing.T) {
 
 // TestBadNetwork mixes all that a network can do to datagrams, on many seeds.
 func TestBadNetwork(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 7, 6<<20, false)
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -56,6 +58,7 @@ func TestBadNetwork(t *testing.T) {
 // TestLateJoin lets machines come at any time; the last of them after all the
 // others have finished, while the sender lingers.
 func TestLateJoin(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 3, 64<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.Linger = 2 * time.Second
@@ -83,6 +86,7 @@ func TestLateJoin(t *testing.T) {
 // TestSenderDies: each receiver gives a reason within half a minute, and block 0
 // of its disk is not the image's.
 func TestSenderDies(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 4, 64<<20, true)
 	for i := range 8 {
 		at := time.Duration(40*i) * time.Millisecond
@@ -110,6 +114,7 @@ func TestSenderDies(t *testing.T) {
 
 // TestCancel: Ctrl-C at the sender ends every receiver at once, with its reason.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 4, 64<<20, true)
 	for i := range 8 {
 		at := time.Duration(40*i) * time.Millisecond
@@ -137,6 +142,7 @@ func TestCancel(t *testing.T) {
 // TestReceiversLeave: one is switched off, one is cancelled, one has a broken
 // disk. The others finish, and the sender's table tells who and why.
 func TestReceiversLeave(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 5, 64<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 5
@@ -180,6 +186,7 @@ func TestReceiversLeave(t *testing.T) {
 
 // TestNobodyJoins ends the wait with a reason.
 func TestNobodyJoins(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 5, 1<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		begin := time.Now()
@@ -194,6 +201,7 @@ func TestNobodyJoins(t *testing.T) {
 // TestMaxWaitStarts: one machine of five never comes; the others don't wait
 // for it longer than they were told.
 func TestMaxWaitStarts(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 5, 1<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers, r.sender.MaxWait = 5, 10*time.Second
@@ -209,6 +217,7 @@ func TestMaxWaitStarts(t *testing.T) {
 // TestSlowDisk: a disk at a fortieth of the wire sheds blocks, within its
 // memory, and does not hold up the others.
 func TestSlowDisk(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 6, 128<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 4
@@ -239,6 +248,7 @@ func TestSlowDisk(t *testing.T) {
 // TestNoMulticast: announcements arrive but data does not, as behind a switch
 // that filters. The receiver names the cause; the others go on.
 func TestNoMulticast(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 6, 16<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 2
@@ -260,6 +270,7 @@ func TestNoMulticast(t *testing.T) {
 // TestNarrowSwitch: the wire behind the switch is ten times slower than the
 // sender's. The sender finds its rate.
 func TestNarrowSwitch(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 8, 128<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 3

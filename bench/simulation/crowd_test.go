@@ -85,7 +85,11 @@ func thrifty(p *pc) {
 // as one of eight gigabytes, packed, does at a gigabit: the rate is as much lower
 // as the image is smaller. That takes minutes; without, all is a fifth of it.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	n, session := 200, 14.0 // seconds
+	if raced {
+		n = 15
+	}
 	if os.Getenv("PXECAST_SEEDS") != "" {
 		n, session = 1000, 68
 	}
@@ -125,7 +129,11 @@ var errBroken = errors.New("write block: input/output error")
 // TestMixedRooms: machines of every kind in one room. All that can finish do;
 // of each of the others the sender says what became of it.
 func TestMixedRooms(t *testing.T) {
-	const n = 28
+	t.Parallel()
+	n := 28
+	if raced {
+		n = 10
+	}
 	p := newCrowdPicture(t, 128)
 	once := time.Duration(float64(p.packed.Manifest().PackedSize()) * 8 / mixedWire * 1e9)
 	seeds(t, 4, func(t *testing.T, seed uint64) {

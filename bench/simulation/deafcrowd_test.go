@@ -15,6 +15,7 @@ import (
 // second. None is left out: each hears of the session at least every three
 // seconds.
 func TestCrowdWithoutMulticast(t *testing.T) {
+	t.Parallel()
 	const machines, while = 200, 12 * time.Second
 	p := newPicture(t, 43, 1<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {

@@ -36,6 +36,7 @@ func moments(seed uint64, n int, within time.Duration) []time.Duration {
 // is sent once, and of what they missed once more as much as the last of them
 // missed: what several missed comes once for all of them.
 func TestJoinersShareTheCarousel(t *testing.T) {
+	t.Parallel()
 	const wire = 40e6
 	p := newPicture(t, 31, 24<<20, true)
 	once := time.Duration(float64(p.packed.Manifest().PackedSize()) * 8 / wire * 1e9)
@@ -61,6 +62,7 @@ func TestJoinersShareTheCarousel(t *testing.T) {
 // TestSpreadStartsCauseNoStorm: machines that are switched on within half a
 // minute of each other, on a session that takes longer, get next to nothing twice.
 func TestSpreadStartsCauseNoStorm(t *testing.T) {
+	t.Parallel()
 	const spread = 30 * time.Second
 	p := newPicture(t, 32, 96<<20, true)
 	seeds(t, 4, func(t *testing.T, seed uint64) {

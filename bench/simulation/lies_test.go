@@ -14,6 +14,7 @@ import (
 // TestDiskLies: a disk that does not keep what was written is found out by
 // reading it back, and never boots.
 func TestDiskLies(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 9, 8<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.send()
@@ -32,6 +33,7 @@ func TestDiskLies(t *testing.T) {
 // TestSenderLies: a sender whose manifest is not the one that its announcement
 // binds writes nothing anywhere.
 func TestSenderLies(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 9, 2<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.send()

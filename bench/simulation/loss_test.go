@@ -10,6 +10,7 @@ import (
 // TestEveryDiskIdenticalUnderLoss is the main promise, and what keeping it may
 // cost: the bytes sent, relative to the packed image.
 func TestEveryDiskIdenticalUnderLoss(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 1, 48<<20, true)
 	cases := []struct {
 		name  string

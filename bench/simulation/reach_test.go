@@ -20,6 +20,7 @@ func unicastOnly() simnet.Link {
 // that it was told of, has a place among the others within two seconds, learns
 // who they are, and stays in touch. The others do not notice.
 func TestMachineWithoutMulticastIsInTheRoom(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 41, 64<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 3
@@ -68,6 +69,7 @@ func TestMachineWithoutMulticastIsInTheRoom(t *testing.T) {
 // TestMulticastMachinesAskNobody: a server's address that they are told costs
 // nothing where multicast works.
 func TestMulticastMachinesAskNobody(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 42, 16<<20, true)
 	simulate(t, 1, p, simnet.Options{}, func(r *room) {
 		r.sender.MinReceivers = 2

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -59,11 +60,11 @@ func newPicture(t testing.TB, seed uint64, size int, noise bool) *picture {
 func pictureOf(t testing.TB, raw []byte) *picture {
 	t.Helper()
 	folder := t.TempDir()
-	path := filepath.Join(folder, "disk.img")
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
+	file := filepath.Join(folder, "disk.img")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	packed, err := image.Pack(t.Context(), path, path+".zst", image.PackOptions{Level: image.Default})
+	packed, err := image.Pack(t.Context(), file, file+".zst", image.PackOptions{Level: image.Default})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +83,14 @@ type room struct {
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc
-	status  sender.Status
-	err     error
-	pcs     []*pc
+	*outcome
+	pcs []*pc
+}
+
+// outcome is how the sender ended that was started last.
+type outcome struct {
+	status sender.Status
+	err    error
 }
 
 // pc is one receiving machine.
@@ -105,12 +111,15 @@ type pc struct {
 // it started must have ended by itself within an hour of simulated time.
 func simulate(t *testing.T, seed uint64, p *picture, opts simnet.Options, play func(r *room)) {
 	t.Helper()
+	if raced && !played.chosen(t.Name()) {
+		t.Skip("enough rooms of this kind for the race detector")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		key, err := trust.Generate()
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &room{T: t, net: simnet.New(seed, opts), key: key, picture: p}
+		r := &room{T: t, net: simnet.New(seed, opts), key: key, picture: p, outcome: new(outcome)}
 		defer r.net.Close()
 		r.server = r.net.Host("server")
 		r.server.SetOut(simnet.Link{Rate: gigabit})
@@ -119,13 +128,39 @@ func simulate(t *testing.T, seed uint64, p *picture, opts simnet.Options, play f
 	})
 }
 
-// send starts the sender.
+// played counts the subtests of each test that have played a room.
+var played = siblings{names: map[string]int{}, of: map[string]int{}}
+
+type siblings struct {
+	mu    sync.Mutex
+	names map[string]int // which one of its siblings a subtest is
+	of    map[string]int // how many subtests a test has had
+}
+
+// chosen reports whether a test is not a subtest, or the first one of six.
+func (s *siblings) chosen(name string) bool {
+	parent := path.Dir(name)
+	if parent == "." {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.names[name]; !known {
+		s.names[name] = s.of[parent]
+		s.of[parent]++
+	}
+	return s.names[name]%6 == 0
+}
+
+// send starts the sender. What became of it is known after finish; one that was
+// killed before and is still ending has an outcome of its own.
 func (r *room) send() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	r.cancel = cancel
+	r.cancel, r.outcome = cancel, new(outcome)
+	config, ended := r.sender, r.outcome
 	r.running.Go(func() {
 		defer cancel()
-		r.status, r.err = sender.Run(ctx, r.sender)
+		ended.status, ended.err = sender.Run(ctx, config)
 	})
 }
 

@@ -40,6 +40,7 @@ func beside(t *testing.T, p *picture, n int, last func(r *room)) (others time.Du
 // They take as long as without it, and it takes no longer than its disk does.
 // The room may be as small as two.
 func TestSlowDiskHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	const rate = slowWire / 8 / 10
 	p := newPicture(t, 33, 96<<20, true)
 	for _, n := range []int{7, 2, 1} {
@@ -71,6 +72,7 @@ func TestSlowDiskHoldsNobodyUp(t *testing.T) {
 // TestAlikeWaitForEachOther: machines that write at nearly the same speed, slower
 // than the wire, are not left behind: nothing is sent twice.
 func TestAlikeWaitForEachOther(t *testing.T) {
+	t.Parallel()
 	const rate = slowWire / 8 / 2
 	p := newPicture(t, 34, 96<<20, true)
 	for _, n := range []int{2, 3, 8} {
@@ -91,6 +93,7 @@ func TestAlikeWaitForEachOther(t *testing.T) {
 
 // TestBadCableHoldsNobodyUp: one machine loses three datagrams of ten.
 func TestBadCableHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 35, 96<<20, true)
 	for _, n := range []int{7, 2, 1} {
 		t.Run(fmt.Sprintf("%d beside it", n), func(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 // that wire is as fast as one likes, so all that is more is the protocol's: the
 // headers alone are 5.8 per cent.
 func TestWireBound(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 21, 32<<20, true)
 	var one time.Duration
 	for _, c := range []struct {
@@ -86,6 +87,7 @@ func (r *room) wireBound(receivers int, loss float64) (took time.Duration, ratio
 // --rate 80M nothing is lost for it, though the switch holds only a few
 // datagrams for its port.
 func TestEvenPace(t *testing.T) {
+	t.Parallel()
 	p := newPicture(t, 22, 16<<20, true)
 	for _, c := range []struct{ burst, buffer int }{{0, 32 << 10}, {0, 128 << 10}, {4 << 10, 8 << 10}, {128 << 10, 256 << 10}} {
 		t.Run(fmt.Sprintf("burst %d, %d bytes in the switch", c.burst, c.buffer), func(t *testing.T) {

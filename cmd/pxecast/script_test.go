@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,55 +19,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The scripts run the program on the loopback of a network namespace of their
-// own, where they may be root; else on the machine's.
-const apart = "PXECAST_TEST_APART"
-
 func TestMain(m *testing.M) {
-	if name := filepath.Base(os.Args[0]); name != "pxecast" && os.Geteuid() == 0 && os.Getenv(apart) == "" {
-		os.Exit(runApart())
-	}
-	if os.Getenv(apart) != "" && filepath.Base(os.Args[0]) != "pxecast" {
-		if err := raiseLoopback(); err != nil {
-			fmt.Fprintln(os.Stderr, "loopback of the test's network namespace:", err)
-			os.Exit(1)
-		}
+	if filepath.Base(os.Args[0]) != "pxecast" {
+		flag.Parse()
+		flag.Set("test.parallel", "6") // the scripts wait rather than compute
 	}
 	testscript.Main(m, map[string]func(){"pxecast": main})
 }
 
-// runApart runs this test binary once more, in a new network namespace.
-func runApart() int {
-	c := exec.Command("/proc/self/exe", os.Args[1:]...)
-	c.Args[0] = os.Args[0]
-	c.Env = append(os.Environ(), apart+"=1")
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	err := c.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "test in a network namespace:", err)
-		return 1
-	}
-	return 0
-}
-
-func raiseLoopback() error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(s)
-	r, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	r.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, r)
-}
+// environment is the key of what the programs of a script have for theirs.
+type environment struct{}
 
 func params(dir string) testscript.Params {
 	return testscript.Params{
@@ -76,6 +38,8 @@ func params(dir string) testscript.Params {
 			e.Setenv("PXECAST_CACHE", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("PXECAST_KEY", filepath.Join(e.WorkDir, "key"))
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
+			e.Values[environment{}] = e.Vars
+			e.Defer(func() { endAll("PXECAST_KEY=" + e.Getenv("PXECAST_KEY")) })
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
@@ -85,25 +49,14 @@ func params(dir string) testscript.Params {
 			return false, fmt.Errorf("no condition [%s]", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "until": until, "signal": signalProcess, "json": jsonFields, "noise": noise, "flip": flip,
+			"exits": exits, "until": until, "signal": signalProcess, "json": jsonFields, "noise": noise, "flip": flip, "terminal": terminal,
 		},
 	}
 }
 
-func TestScripts(t *testing.T) { testscript.Run(t, params("testdata/script")) }
+func TestScripts(t *testing.T) { testscript.RunT(apart{t}, params("testdata/script")) }
 
-// TestNetwork runs its scripts one after the other: they would hear each other.
-func TestNetwork(t *testing.T) {
-	testscript.RunT(sequential{t}, params("testdata/network"))
-}
-
-type sequential struct{ *testing.T }
-
-func (s sequential) Parallel() {}
-func (s sequential) Run(name string, f func(testscript.T)) {
-	s.T.Run(name, func(t *testing.T) { f(sequential{t}) })
-}
-func (s sequential) Verbose() bool { return testing.Verbose() }
+func TestNetwork(t *testing.T) { testscript.RunT(apart{t}, params("testdata/network")) }
 
 // exits STATUS COMMAND ARG...: the command's exit status is STATUS.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
