@@ -140,8 +140,8 @@ func (r *room) copyOf(image string, i int, part float64, seed uint64) (changed i
 	return changed
 }
 
-// unwritten returns how many blocks of the image a disk does not hold.
-func (r *room) unwritten(image, disk string) (blocks int) {
+// unwritten returns the blocks of the image that a disk does not hold.
+func (r *room) unwritten(image, disk string) (blocks []int) {
 	r.Helper()
 	a := r.open(image)
 	b, err := os.Open(disk)
@@ -151,7 +151,7 @@ func (r *room) unwritten(image, disk string) (blocks int) {
 		defer b.Close()
 	}
 	p, q := make([]byte, protocol.BlockSize), make([]byte, protocol.BlockSize)
-	for {
+	for i := 0; ; i++ {
 		n, err := io.ReadFull(a, p)
 		if n == 0 {
 			return blocks
@@ -161,7 +161,7 @@ func (r *room) unwritten(image, disk string) (blocks int) {
 			m, _ = io.ReadFull(b, q[:n])
 		}
 		if !bytes.Equal(p[:n], q[:m]) {
-			blocks++
+			blocks = append(blocks, i)
 		}
 		if err != nil {
 			return blocks

@@ -2,23 +2,29 @@ package lane
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
-// listener bounds connections. One beyond is closed without a word where a
-// client has too many; where there are too many in all it is let in as busy, to
-// be told so, but only a quarter more.
+// listener bounds connections, of those that may ask: others get no place. One
+// beyond is closed without a word where a client has too many; where there are too
+// many in all it is let in as busy, to be told so, but only a quarter more.
 type listener struct {
 	net.Listener
-	quota *quota
-	most  int // not busy
+	allowed netip.Prefix
+	quota   *quota
+	most    int // not busy
 }
 
-func newListener(l net.Listener, most, each int) *listener {
-	return &listener{Listener: l, quota: newQuota(most+most/4+1, each), most: most}
+func newListener(l net.Listener, allowed netip.Prefix, most, each int) *listener {
+	return &listener{Listener: l, allowed: allowed, quota: newQuota(most+most/4+1, each), most: most}
 }
+
+// stranger is the answer to who may not ask, whatever it was going to.
+const stranger = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 func (l *listener) Accept() (net.Conn, error) {
 	for {
@@ -27,6 +33,13 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		who := hostOf(c.RemoteAddr())
+		if !admits(l.allowed, who) {
+			// A new socket has room for it: this waits for nobody.
+			c.SetWriteDeadline(time.Now().Add(partTime))
+			io.WriteString(c, stranger)
+			c.Close()
+			continue
+		}
 		nth, ok := l.quota.enter(who)
 		if !ok {
 			c.Close()
@@ -59,12 +72,9 @@ func markBusy(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// hostOf returns the host of a TCP or UDP address.
+// hostOf returns the host of a TCP address.
 func hostOf(a net.Addr) netip.Addr {
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
-	case *net.UDPAddr:
+	if a, ok := a.(*net.TCPAddr); ok {
 		return a.AddrPort().Addr().Unmap()
 	}
 	return netip.Addr{}

@@ -24,13 +24,22 @@ func newQuota(most, each int) *quota {
 func (q *quota) enter(who netip.Addr) (nth int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.all >= q.most || q.client[who] >= q.each {
+	if !q.free(who) {
 		return q.all, false
 	}
 	q.all++
 	q.client[who]++
 	return q.all, true
 }
+
+// room reports whether there is a place for a client.
+func (q *quota) room(who netip.Addr) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.free(who)
+}
+
+func (q *quota) free(who netip.Addr) bool { return q.all < q.most && q.client[who] < q.each }
 
 // leave gives the place back.
 func (q *quota) leave(who netip.Addr) {

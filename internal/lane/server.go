@@ -38,7 +38,6 @@ const (
 type Server struct {
 	served
 	store    Store
-	allowed  netip.Prefix
 	addr     netip.AddrPort
 	http     http.Server
 	buffers  sync.Pool // *[]byte
@@ -55,6 +54,11 @@ func Serve(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serve blocks over HTTP: %w", err)
 	}
+	return serveOn(ctx, l, cfg), nil
+}
+
+// serveOn starts a server on a listener.
+func serveOn(ctx context.Context, l net.Listener, cfg ServerConfig) *Server {
 	if cfg.Connections <= 0 {
 		cfg.Connections = 128
 	}
@@ -62,8 +66,7 @@ func Serve(ctx context.Context, cfg ServerConfig) (*Server, error) {
 		cfg.PerClient = 16
 	}
 	s := &Server{
-		store: cfg.Store, allowed: cfg.Allowed,
-		addr: l.Addr().(*net.TCPAddr).AddrPort(),
+		store: cfg.Store, addr: l.Addr().(*net.TCPAddr).AddrPort(),
 		over: make(chan struct{}),
 	}
 	s.buffers.New = func() any { b := make([]byte, 0, protocol.MaxFrame); return &b }
@@ -77,10 +80,10 @@ func Serve(ctx context.Context, cfg ServerConfig) (*Server, error) {
 	}
 	go func() {
 		defer close(s.over)
-		s.http.Serve(newListener(l, cfg.Connections, cfg.PerClient))
+		s.http.Serve(newListener(l, cfg.Allowed, cfg.Connections, cfg.PerClient))
 	}()
 	s.detach = context.AfterFunc(ctx, s.end)
-	return s, nil
+	return s
 }
 
 // Addr returns where the server listens.
@@ -104,15 +107,12 @@ func (s *Server) end() {
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	s.handling.RLock()
 	defer s.handling.RUnlock()
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	busy := r.Context().Value(busyKey{}) != nil
 	path, rooted := strings.CutPrefix(r.RequestURI, "/")
 	n, named := parseName(path)
 	switch {
 	case s.closed:
 		refuse(w, http.StatusServiceUnavailable, "closed")
-	case err != nil || !s.admits(from.Addr().Unmap()):
-		refuse(w, http.StatusForbidden, "only for the subnet of the session")
 	case busy:
 		refuse(w, http.StatusServiceUnavailable, "busy: ask again later")
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -126,9 +126,6 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		s.send(w, r, n)
 	}
 }
-
-// admits reports whether an address may ask.
-func (s *Server) admits(a netip.Addr) bool { return a.IsLoopback() || s.allowed.Contains(a) }
 
 // refuse answers with an error and ends the connection.
 func refuse(w http.ResponseWriter, status int, why string) {

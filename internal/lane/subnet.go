@@ -6,7 +6,14 @@ import (
 	"net/netip"
 )
 
+// admits reports whether a machine may ask a server that is for allowed, and for
+// its own machine by loopback.
+func admits(allowed netip.Prefix, who netip.Addr) bool {
+	return who.IsLoopback() || allowed.Contains(who)
+}
+
 // Subnet returns the prefix of the subnet that this machine has the address a in.
+// One of a single address is an error: who else is on the network it does not say.
 func Subnet(a netip.Addr) (netip.Prefix, error) {
 	all, err := net.InterfaceAddrs()
 	if err != nil {
@@ -15,8 +22,16 @@ func Subnet(a netip.Addr) (netip.Prefix, error) {
 	for _, each := range all {
 		p, err := netip.ParsePrefix(each.String())
 		if err == nil && p.Addr().Unmap() == a {
-			return p.Masked(), nil
+			return wide(p)
 		}
 	}
 	return netip.Prefix{}, fmt.Errorf("no interface of this machine has the address %v any more: is the cable in?", a)
+}
+
+// wide returns the subnet of an interface's address and prefix length.
+func wide(p netip.Prefix) (netip.Prefix, error) {
+	if p.IsSingleIP() && !p.Addr().IsLoopback() {
+		return netip.Prefix{}, fmt.Errorf("the address %v has no network around it, so nobody is known to be near: give the interface the prefix length of its network, such as %v/24", p, p.Addr())
+	}
+	return p.Masked(), nil
 }

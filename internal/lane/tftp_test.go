@@ -36,7 +36,13 @@ const (
 // udp returns a socket on loopback that waits for 20 s at most.
 func udp(t *testing.T) *net.UDPConn {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	return udpOf(t, 1)
+}
+
+// udpOf is udp with another address of 127.0.0.0/24.
+func udpOf(t *testing.T, host byte) *net.UDPConn {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, host)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +61,7 @@ func first(t *testing.T, at netip.AddrPort, packet []byte) []byte {
 	if err != nil {
 		t.Fatalf("no answer to %.60q: %v", packet, err)
 	}
-	if b[1] == opData { // let it forget us
+	if b[1] != opError { // let it forget us
 		c.WriteToUDPAddrPort([]byte{0, opError, 0, 0, 0}, from)
 	}
 	return b[:n]
@@ -116,26 +122,43 @@ func TestTFTPOutlivesGarbage(t *testing.T) {
 
 func TestTFTPBoundsTransfers(t *testing.T) {
 	s := newMade(t)
-	server := serveTFTP(t, TFTPConfig{Store: NewPackedStore(s), Transfers: 3, PerClient: 2})
-	name := "images/" + s.m.ID().String() + "/manifest"
-	begin := func(host byte) []byte {
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, host)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(20 * time.Second))
-		c.WriteToUDPAddrPort(request(opRead, name), server.Addr())
-		b := make([]byte, 600)
-		n, _ := c.Read(b)
-		return b[:n]
-	}
-	for i, tt := range []struct{ host, want byte }{{1, opData}, {1, opData}, {1, opError}, {2, opData}, {2, opError}} {
-		if b := begin(tt.host); len(b) < 2 || b[1] != tt.want {
-			t.Errorf("transfer %d, of 127.0.0.%d: %.60q", i, tt.host, b)
+	server := serveTFTP(t, TFTPConfig{Store: NewPackedStore(s), Transfers: 4, PerClient: 2})
+	for i, tt := range []struct {
+		host byte
+		ok   bool
+	}{{1, true}, {1, true}, {1, false}, {2, true}, {2, false}} {
+		if got := begun(t, server.Addr(), tt.host, s); got != tt.ok {
+			t.Errorf("transfer %d, of 127.0.0.%d: begun %v, want %v", i, tt.host, got, tt.ok)
 		}
 	}
-	eventually(t, "transfers that nobody acknowledges are forgotten", func() bool { return begin(2)[1] == opData })
+	eventually(t, "transfers whose clients fall silent are forgotten", func() bool {
+		return server.proven.room(netip.MustParseAddr("127.0.0.2"))
+	})
+	if !begun(t, server.Addr(), 2, s) {
+		t.Error("there is no room for another")
+	}
+}
+
+// begun begins a transfer, as far as the packet after the first one's ACK, and falls
+// silent.
+func begun(t *testing.T, at netip.AddrPort, host byte, s *made) bool {
+	t.Helper()
+	c := udpOf(t, host)
+	c.WriteToUDPAddrPort(request(opRead, name{id: s.m.ID(), kind: blocksKind, first: 0, last: 63}.String(), "blksize", "1000"), at)
+	b := make([]byte, 2000)
+	n, from, err := c.ReadFromUDPAddrPort(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number := byte(0); b[1] != opError && number < 2; number++ {
+		c.WriteToUDPAddrPort([]byte{0, 4, 0, number}, from)
+		for b[3] != number+1 || b[1] != opData { // not a repetition
+			if n, err = c.Read(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return n == 1004 && b[1] == opData
 }
 
 func TestTFTPClientGetsAll(t *testing.T) {

@@ -16,22 +16,29 @@ import (
 
 // transfer fetches n, of size bytes, into w. It ends with ctx, which the library
 // knows nothing of: then its goroutine stays behind until the next data or the last
-// repetition of its own, two seconds later (for as long as a server that goes on
-// agreeing to its options wants), and w is written to no more.
+// repetition of its own, 2.4 seconds later (for as long as a server that goes on
+// agreeing to its options wants), and w is written to no more. That goroutine has
+// the place until its end: so whatever servers do, there are no more than parallel
+// of them, and who finds no place gives up when his time is over.
 func (c *Client) transfer(ctx context.Context, at netip.AddrPort, n name, size int64, w io.Writer) error {
+	total := time.NewTimer(c.total(size))
+	defer total.Stop()
 	select {
 	case c.tftp <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-total.C:
+		return &Fault{Did: Hung, Err: fmt.Errorf("%d transfers before this one did not end within %v", parallel, c.total(size))}
 	}
-	defer func() { <-c.tftp }()
-	total := time.NewTimer(c.total(size))
-	defer total.Stop()
 	silent := time.NewTimer(c.silence)
 	defer silent.Stop()
 	sink := &sink{w: w, last: time.Now()}
 	done := make(chan error, 1)
-	go func() { done <- c.receive(at, n, sink) }()
+	go func() {
+		err := c.receive(at, n, sink)
+		<-c.tftp
+		done <- err
+	}()
 	for {
 		select {
 		case err := <-done:
@@ -117,10 +124,11 @@ func tftpError(at netip.AddrPort, err error, got int64) error {
 	return &Fault{Did: Garbled, Err: errors.New(protocol.Text(err.Error(), protocol.MaxText))}
 }
 
-// What our server says when there is nothing to send; the library always gives it
-// the code 1.
+// What our server says when there is nothing to send, always with the code 1.
 var (
 	errTFTPName   = errors.New("no such name")
+	errTFTPWrite  = errors.New("read only")
+	errTFTPMode   = errors.New("octet mode only")
 	errTFTPBusy   = errors.New("busy: ask again later")
 	errTFTPFailed = errors.New("it cannot be read")
 	errTFTPClosed = errors.New("the server ends")

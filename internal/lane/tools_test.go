@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/pin/tftp/v3"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -64,5 +65,32 @@ func TestOtherClientsGetTheSame(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whatever a client asks for, it gets what fits the network.
+func TestAnySizeOfPacketsBringsTheSame(t *testing.T) {
+	s := newMade(t)
+	n := name{id: s.m.ID(), kind: blocksKind, first: 3, last: 3 + MaxRange - 1}
+	want := s.packed(n.first, n.last)
+	server := serveTFTP(t, TFTPConfig{Store: NewPackedStore(s), MTU: 1280})
+	for _, block := range []int{0, 512, 1000, 65464} {
+		c, err := tftp.NewClient(server.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetBlockSize(block)
+		c.RequestTSize(block > 512)
+		in, err := c.Receive(n.String(), "octet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size, ok := in.(tftp.IncomingTransfer).Size(); ok != (block > 512) || ok && size != int64(len(want)) {
+			t.Errorf("a length of %d, %v; want %d", size, ok, len(want))
+		}
+		var got bytes.Buffer
+		if _, err := in.WriteTo(&got); err != nil || !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("with packets of %d: %d bytes, want %d; %v", block, got.Len(), len(want), err)
+		}
 	}
 }
