@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pxecast/pxecast/internal/fec"
 	"github.com/pxecast/pxecast/protocol"
@@ -34,8 +35,9 @@ type block struct {
 	repairs  []repair
 	held     int // distinct symbols
 
-	way  int    // the lane that it came by, see protocol.Counters
-	from origin // unless it came by multicast
+	way  int       // the lane that it came by, see protocol.Counters
+	from origin    // unless it came by multicast
+	came time.Time // when it was complete, if it came by multicast
 }
 
 // repair is a repair symbol and the place where it waits.

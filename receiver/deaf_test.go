@@ -91,7 +91,7 @@ func TestSignsOfLife(t *testing.T) {
 	}{
 		{3 * time.Second, time.Second, func(s *session, at time.Time) { s.dataAt = at }},
 		{time.Minute, time.Minute + time.Second - unsignedFor, func(s *session, at time.Time) { s.dataAt, s.answeredAt = at, at }},
-		{time.Minute, time.Second, func(s *session, at time.Time) { s.right(&block{}, at) }},
+		{time.Minute, time.Second, func(s *session, at time.Time) { s.right(&block{came: at}, at) }},
 		{time.Minute, time.Minute + time.Second, func(s *session, at time.Time) { s.right(&block{way: wayPeer}, at) }},
 		{time.Minute, time.Second, func(s *session, at time.Time) {
 			s.nonces[3] = at

@@ -83,10 +83,11 @@ func (s *session) unhelped() string {
 	return fmt.Sprintf(", and nobody gave it by unicast for %v%s", doubt, s.lanes.why())
 }
 
-// right takes note that a block has its digest.
+// right takes note that a block has its digest. If it came by multicast the sender
+// was alive then; a slow disk may take it long after that.
 func (s *session) right(b *block, now time.Time) {
-	if b.way == wayMulticast {
-		s.provenAt = now
+	if b.way == wayMulticast && b.came.After(s.provenAt) {
+		s.provenAt = b.came
 	}
 	if w := &s.lanes.wanted; w.blocks[b.sbn] {
 		delete(w.blocks, b.sbn)

@@ -25,6 +25,7 @@ func (s *session) datagram(d []byte) {
 		if s.onItsWay(&v) {
 			s.collector.see(v.Seq)
 		} else if b := s.collector.accept(&v); b != nil {
+			b.came = time.Now()
 			s.place(b)
 		}
 		return
@@ -249,6 +250,9 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 		return nil // replayed, or not as it began: not ours
 	}
 	sooner, grown := h.IntervalMS < s.heard.IntervalMS, h.IntervalMS > 2*s.heard.IntervalMS
+	if !s.admitted && s.silent(now) >= silence/4 {
+		s.opened = now // it was not there to answer
+	}
 	if s.heard, s.heardAt = h, now; !h.Unicast {
 		s.multicastAt = now
 	}
@@ -286,7 +290,7 @@ func (s *session) welcome(w protocol.Welcome, now time.Time) error {
 		if s.ending || s.state.Over() {
 			return nil // this disk needs no sender any more
 		}
-		return fmt.Errorf("the session is full: %d machines are in it, or too many of this address that never reported", protocol.MaxReceivers)
+		return fmt.Errorf("the session is full: %d machines are in it", protocol.MaxReceivers)
 	case protocol.WelcomeAdmitted:
 		s.admitted, s.number, s.cookie = true, w.Number, w.Cookie
 		s.dataAt, s.symbolAt = now, now

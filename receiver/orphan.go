@@ -148,6 +148,7 @@ func (s *session) forsaken(now time.Time, silent time.Duration) error {
 		return fmt.Errorf("%s, and no other machine gave us the manifest%s; %s", cause, l.why(), again)
 	case s.collector.manifest != nil && l.peers == 0 && l.missing > 0 && now.Sub(l.wholeAt) > doubt:
 		return fmt.Errorf("%s, and no other machine can be asked for the %d blocks that are lacking; %s", cause, have.Len()-have.Count(), again)
+	case l.peers >= mostSources && now.Sub(l.progressAt) < doubt: // others may have what is lacking
 	case s.collector.manifest != nil && l.missing > 0 && now.Sub(l.wholeAt) > doubt:
 		return fmt.Errorf("%s, and %d of %d blocks are on none of the machines that answer, %d and this one%s; %s", cause, l.missing, have.Len(), l.peers, l.why(), again)
 	case now.Sub(l.progressAt) > giveUp:

@@ -370,6 +370,6 @@ func (s *session) checked(now time.Time) {
 		s.store.add(b)
 	}
 	if before == 0 && o.to > 0 {
-		s.reportAt = now // the sender may be waiting for what is lacking
+		s.reportAt = s.soon(now) // the sender may be waiting for what is lacking
 	}
 }

@@ -56,7 +56,7 @@ const (
 	silence = 8 * time.Second
 
 	// farewell is how long the last report is repeated until the sender has
-	// acknowledged it.
+	// acknowledged it, beyond the intervals within which it is due at all.
 	farewell = 2 * time.Second
 )
 
@@ -250,7 +250,7 @@ func (s *session) loop(ctx context.Context) error {
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell) && s.stays(now) == "" {
+		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell+3*s.interval()) && s.stays(now) == "" {
 			return nil
 		}
 	}

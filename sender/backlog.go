@@ -52,7 +52,10 @@ func (b *backlog) allow(now time.Time, packet int, queued func() int) (n int, at
 }
 
 // measure takes what left this machine for the rate of the link if it was busy
-// all the time, and else for one that it reaches.
+// all the time, and else for one that it reaches. It follows upwards at once and
+// downwards slowly: sessions that share a link each believe in nearly all of it,
+// so that all have as much waiting, and an equal share. Were it the mean, whose
+// measure is once the larger would keep the larger share.
 func (b *backlog) measure(now time.Time, queued int) {
 	b.busy = b.busy && queued > 0
 	dt := now.Sub(b.since)
@@ -63,7 +66,7 @@ func (b *backlog) measure(now time.Time, queued int) {
 	switch {
 	case b.since.IsZero():
 	case b.busy && b.rate != 0:
-		b.rate += (max(0, drained) - b.rate) / 2
+		b.rate = max(drained, b.rate+(max(0, drained)-b.rate)/4)
 	default:
 		b.rate = max(b.rate, drained)
 	}

@@ -12,8 +12,12 @@ import (
 // deficits, which are what is dear in a report. Those of a newer report wait, and
 // take the place of others that wait: it tells all that they did. A page that
 // goes on where the one before ended tells what no other does until all have
-// come round, which takes many seconds on a large image.
-const dealEach = minInterval / 4
+// come round, which takes many seconds on a large image: of those, pagesAtOnce may
+// come together, as reports do when a write has taken its time.
+const (
+	dealEach    = minInterval / 4
+	pagesAtOnce = 16
+)
 
 // page is what the deficits of a report speak of.
 type page struct {
@@ -23,7 +27,8 @@ type page struct {
 
 // premature reports whether the deficits of a report have to wait.
 func (m *member) premature(now time.Time, r *protocol.Report) bool {
-	return now.Sub(m.dealt) < dealEach && m.page == page{r.Object, r.From}
+	same := m.page == page{r.Object, r.From}
+	return same && now.Sub(m.dealt) < dealEach || !m.pages.take(now, dealEach, pagesAtOnce)
 }
 
 // deal queues what the deficits of the member's latest report ask for.

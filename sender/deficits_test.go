@@ -2,6 +2,7 @@ package sender
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -48,6 +49,22 @@ func TestEveryPageCounts(t *testing.T) {
 	}
 }
 
+// TestPagesAreBounded: who sends page after page without end has so many looked at
+// as honest ones need.
+func TestPagesAreBounded(t *testing.T) {
+	const blocks = 200
+	d := newDemand(t, noise{imagetest.Manifest(t, slices.Repeat([]int{100_000}, blocks)...)}, protocol.DefaultSymbolSize)
+	for page := range protocol.SBN(blocks) {
+		d.report.Serial++
+		d.report.From, d.report.To = page, page+1
+		d.report.Deficits = []protocol.Deficit{{First: page, Count: 1, Need: protocol.NeedAll}}
+		d.scheduler.report(d.now, &d.report)
+	}
+	if n := d.objects[protocol.ObjectImage].whole.Count(); n > 20 {
+		t.Errorf("%d pages were looked at in no time, want at most 20", n)
+	}
+}
+
 // terabyte is a scheduler of an image of 1 TiB.
 func terabyte() *scheduler {
 	s := &scheduler{packet: 1448}
@@ -68,7 +85,7 @@ func TestPlacesCostLittle(t *testing.T) {
 			Object: protocol.ObjectImage, To: protocol.MaxSBN, Deficits: deficits})
 	}
 	held := func(m *member) bool { return m.lacks != [2]*blockset.Set{} }
-	m := s.admit(now, &protocol.Join{Receiver: 1}, netip.MustParseAddrPort("10.0.0.1:9"))
+	m, _ := s.admit(now, &protocol.Join{Receiver: 1}, netip.MustParseAddrPort("10.0.0.1:9"))
 	if reports(m, nil); held(m) {
 		t.Error("a receiver that lacks nothing costs a set of blocks")
 	}
@@ -90,7 +107,11 @@ func TestPlacesCostLittle(t *testing.T) {
 func TestManyNamesOfOneMachine(t *testing.T) {
 	s, now := terabyte(), time.Unix(1000, 0)
 	join := func(id int, from string) *member {
-		return s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(id)}, netip.MustParseAddrPort(from))
+		m, full := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(id)}, netip.MustParseAddrPort(from))
+		if full {
+			t.Errorf("receiver %d is told that the session is full, which ends it", id)
+		}
+		return m
 	}
 	for i := range mostSilent {
 		if join(i, "10.0.0.1:9") == nil {

@@ -248,7 +248,7 @@ func TestNobodyStarvesTheRoom(t *testing.T) {
 func TestAbsurdCounters(t *testing.T) {
 	s := newScheduler(imagetest.Manifest(t, 1408*50), protocol.DefaultSymbolSize, 0)
 	now := time.Unix(1000, 0)
-	m := s.admit(now, &protocol.Join{Receiver: 1}, netip.AddrPort{})
+	m, _ := s.admit(now, &protocol.Join{Receiver: 1}, netip.AddrPort{})
 	r := protocol.Report{State: protocol.ReceiverReceiving, Object: 1, To: 1, Buffer: 1 << 20, Room: 1 << 20, Deficits: everything(1, 5)}
 	for i := range 300 {
 		now = now.Add(time.Second)
@@ -275,7 +275,7 @@ func TestLossyMemberAloneIsServed(t *testing.T) {
 	s := newScheduler(imagetest.Manifest(t, 1408*50, 1408*50, 1408*50), protocol.DefaultSymbolSize, 0)
 	now := time.Unix(1000, 0)
 	for i := range 3 {
-		m := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, netip.AddrPort{})
+		m, _ := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, netip.AddrPort{})
 		m.measured = true
 	}
 	s.members[2].loss = 0.4

@@ -45,7 +45,7 @@ func TestReportsAreSeldomInTheMiddle(t *testing.T) {
 		now := time.Unix(1000, 0)
 		for i := range c.receivers {
 			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 9)
-			m := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, from)
+			m, _ := s.admit(now, &protocol.Join{Receiver: protocol.ReceiverID(i)}, from)
 			m.state, m.report.Room, m.report.Buffer = protocol.ReceiverReceiving, 16<<10, 32<<10
 			if i == c.receivers-1 {
 				m.state, m.report.Room = c.state, c.room

@@ -26,6 +26,7 @@ type member struct {
 	waits                bool            // those of the latest report are still to be
 	deficits             []protocol.Deficit
 	page                 page             // that was looked at last
+	pages                allowance        // to look at
 	lacks                [2]*blockset.Set // by object, as far as its reports told; nil: none
 
 	held    float64 // share of the time that the room waits for it alone

@@ -22,7 +22,7 @@ const (
 
 	// slots is how many blocks can take part in one write: those on their way
 	// and as many that were finished by it, which small blocks are at once.
-	slots = 64
+	slots = 80
 
 	goneAfter = 6 * time.Second // without a report; with the usual linger, less than the ten that people wait
 )
@@ -82,8 +82,8 @@ func newScheduler(m *image.Manifest, symbolSize int, parity float64) *scheduler 
 }
 
 // admit gives a receiver its place, the former one if it was here before. It
-// returns nil when the session is full.
-func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) *member {
+// returns nil when the session is full, or has no place for it yet.
+func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) (m *member, full bool) {
 	silent := 0 // of this address
 	for _, m := range s.members {
 		if m.id != j.Receiver {
@@ -94,7 +94,7 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 		}
 		if m.run == j.Run {
 			m.address, m.peer, m.heard = from, j.Peer, now
-			return m
+			return m, false
 		}
 		// Cloned machines may have one ID. As long as one of them reports from
 		// elsewhere, this is another and not the same after a restart.
@@ -103,15 +103,15 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 		}
 		*m = *s.newMember(now, m.number, j, from)
 		s.enlist()
-		return m
+		return m, false
 	}
-	if len(s.members) == protocol.MaxReceivers || silent >= mostSilent {
-		return nil
+	if full = len(s.members) == protocol.MaxReceivers; full || silent >= mostSilent {
+		return nil, full
 	}
-	m := s.newMember(now, protocol.Number(len(s.members)), j, from)
+	m = s.newMember(now, protocol.Number(len(s.members)), j, from)
 	s.members = append(s.members, m)
 	s.enlist()
-	return m
+	return m, false
 }
 
 func (s *scheduler) newMember(now time.Time, n protocol.Number, j *protocol.Join, from netip.AddrPort) *member {
@@ -283,6 +283,9 @@ func (s *scheduler) favoured() (job, bool) {
 // comes in the next one together with what others missed.
 func (s *scheduler) carousel(begin bool) (job, bool) {
 	j, ok := s.objects[protocol.ObjectImage].takeNext(s.cursor, s.proactive(), begin)
+	if begin && !ok {
+		s.debt = 0 // nothing waited
+	}
 	if ok {
 		if begin { // else the whole blocks before it are yet to come
 			s.cursor = j.block + 1

@@ -123,7 +123,7 @@ func (p *story) join(args []string) []string {
 		}
 	}
 	before := len(p.s.members)
-	m := p.s.admit(p.now, &j, from)
+	m, _ := p.s.admit(p.now, &j, from)
 	switch {
 	case m == nil:
 		return []string{"full"}

@@ -270,8 +270,11 @@ func (s *session) report(e reporting) {
 
 func (s *session) welcome(now time.Time, j *protocol.Join, from netip.AddrPort) {
 	w := protocol.Welcome{Session: s.id, Receiver: j.Receiver, Nonce: j.Nonce, Status: protocol.WelcomeFull, Cookie: j.Cookie}
-	if m := s.sched.admit(now, j, from); m != nil {
+	switch m, full := s.sched.admit(now, j, from); {
+	case m != nil:
 		w.Status, w.Number = protocol.WelcomeAdmitted, m.number
+	case !full:
+		return // it asks again
 	}
 	d, err := w.AppendBinary(s.buffer[:0], s.signer(protocol.ContextWelcome))
 	if err == nil {

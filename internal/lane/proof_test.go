@@ -77,7 +77,7 @@ func TestTFTPRefusalsAreShort(t *testing.T) {
 }
 
 // Anybody can write any address on a request. Who has that address gets the answers
-// to four of them, each as often as the library repeats it, and not to more; those
+// to eight of them, each as often as the library repeats it, and not to more; those
 // to options are shorter than the request.
 func TestTFTPBoundsWhatNobodyAskedFor(t *testing.T) {
 	s := newMade(t)
@@ -91,8 +91,8 @@ func TestTFTPBoundsWhatNobodyAskedFor(t *testing.T) {
 				t.Errorf("%q is answered with %d bytes: %.30q", p, len(a.data), a.data)
 			}
 		}
-		if len(from) != 4 {
-			t.Errorf("%d of 50 requests are answered, want 4", len(from))
+		if len(from) != newcomersEach {
+			t.Errorf("%d of 50 requests are answered, want %d", len(from), newcomersEach)
 		}
 		for _, n := range from {
 			if n > 1+tftpAgain+1 {

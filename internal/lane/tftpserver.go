@@ -46,7 +46,7 @@ const (
 // address on a request, TFTP can't prove it before it answers, and the library
 // repeats the first answer as often as any: so this bounds what a machine that
 // asked for nothing is sent.
-const newcomersEach = 4
+const newcomersEach = 8
 
 // A TFTPServer serves a PackedStore over TFTP (RFC 1350, with blksize of RFC 2348
 // and tsize of RFC 2349). Names of blocks' ranges and of the manifest are served,

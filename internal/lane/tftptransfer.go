@@ -113,7 +113,7 @@ func tftpError(at netip.AddrPort, err error, got int64) error {
 		return &Fault{Did: d, Err: err}
 	case ok:
 		f := &Fault{Did: saidByTFTP(said), Err: fmt.Errorf("it said: code %s", protocol.Text(strings.TrimRight(said, "\x00"), protocol.MaxText))}
-		if got > 0 {
+		if got > 0 && f.Did != Busy {
 			f.Did = Closed
 		}
 		return f

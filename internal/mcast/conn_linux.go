@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,9 @@ import (
 type conn struct {
 	*reader
 	*writer
-	file  *os.File
-	local netip.AddrPort
+	file    *os.File
+	local   netip.AddrPort
+	closing sync.Once
 }
 
 // newConn takes over the socket of pc, which is closed in any case.
@@ -96,9 +98,11 @@ func watch(fd int, events uint32) (*os.File, syscall.RawConn, error) {
 func (c *conn) LocalAddr() netip.AddrPort { return c.local }
 
 // Close implements Conn. It waits until nobody uses the socket.
-func (c *conn) Close() error {
-	err := c.reader.Close()
-	c.writer.polled.Close()
-	c.file.Close()
+func (c *conn) Close() (err error) {
+	c.closing.Do(func() {
+		err = c.reader.Close()
+		c.writer.polled.Close()
+		c.file.Close()
+	})
 	return err
 }
