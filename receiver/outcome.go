@@ -89,7 +89,7 @@ func (p *planner) wrong(o origin) {
 	}
 }
 
-// blame names a machine; the worst that it did stays.
+// blame names a machine and the latest that it did; what banned it stays.
 func (p *planner) blame(s *source, why string) {
 	d := Dropped{s.at, why, s.banned}
 	i := slices.IndexFunc(p.dropped, func(d Dropped) bool { return d.Peer == s.at })

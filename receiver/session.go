@@ -63,7 +63,8 @@ const (
 // Run receives the image of a session, which must be trusted, to target, which
 // must be locked and large enough. It returns nil only when the whole image is
 // written, flushed, and read back if Config.Verify says so. The status it
-// returns is final also with an error.
+// returns is final also with an error. If that is ErrStuck, target must not be
+// closed.
 func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error) {
 	if h.Bench && !keepsNothing(target) {
 		return Status{}, ErrBench
@@ -96,7 +97,7 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	s.close(err)
 	cancel(err)
 	if s.service != nil {
-		s.service.Close()
+		left(err, s.service.Close) // it may be reading the disk
 	}
 	deaf()
 	s.data.Close()
@@ -105,9 +106,12 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 		s.ear.Close()
 	}
 	readers.Wait()
-	s.pipe.wait.Wait()
 	s.lanes.wait.Wait()
-	s.collector.memory.free()
+	if left(err, s.pipe.wait.Wait) {
+		s.collector.memory.free()
+	} else {
+		err = fmt.Errorf("%w; %w", err, ErrStuck) // the blocks stay where the disk may read them
+	}
 	st := s.status(time.Now())
 	s.cfg.Status(st)
 	return st, err
@@ -144,7 +148,8 @@ type session struct {
 	nonces   map[uint64]time.Time
 	rtt      time.Duration
 	queued   int
-	waiting  int  // bytes of those
+	waiting  int // bytes of those
+	stall    stall
 	zeros    bool // all zero runs are zero
 	ending   bool // the pipeline's last steps are on their way
 	acked    bool

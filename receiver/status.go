@@ -71,6 +71,8 @@ func (s *session) status(now time.Time) Status {
 	switch {
 	case s.state == protocol.ReceiverDone:
 		st.Waiting = s.stays(now)
+	case s.stalled(now) != "":
+		st.Waiting = s.stalled(now)
 	case s.lanes.mode == modeDeaf:
 		st.Waiting = "no multicast: fetching from other machines and the sender"
 	case s.lanes.mode == modeOrphan:

@@ -135,12 +135,15 @@ func (o *output) String() string {
 }
 
 // sending waits until a sender sends, or ends: on a busy machine that takes a while.
-func (r *room) sending(s *process) {
+func (r *room) sending(s *process) { s.says(`"state":"sending"`) }
+
+// says waits until a process has written text, or ends.
+func (p *process) says(text string) {
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
-	for !strings.Contains(s.stdout.String(), `"state":"sending"`) {
+	for !strings.Contains(p.stdout.String(), text) {
 		select {
-		case <-s.done:
+		case <-p.done:
 			return
 		case <-look.C:
 		}

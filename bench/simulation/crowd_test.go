@@ -77,7 +77,7 @@ func crowd(t *testing.T, seed uint64, p *picture, n int, wire int64) (took float
 
 // thrifty makes a machine one of many in the memory of one.
 func thrifty(p *pc) {
-	p.config.Workers, p.config.Reuse = 1, receiver.ReuseNever
+	p.config.Workers = 1
 }
 
 // TestCrowd: a crowd takes as long as ten machines, and its reports do not drown

@@ -98,6 +98,7 @@ type pc struct {
 	host   *simnet.Host
 	disk   *memoryDisk
 	thin   *thinDisk // instead of disk
+	hung   *hungDisk // instead of disk
 	config receiver.Config
 	cancel context.CancelFunc
 	done   chan struct{}

@@ -105,6 +105,9 @@ func (p *pc) target() receiver.Target {
 	if p.thin != nil {
 		return p.thin
 	}
+	if p.hung != nil {
+		return p.hung
+	}
 	return p.disk
 }
 

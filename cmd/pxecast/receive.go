@@ -186,14 +186,20 @@ func (r *receiving) write(ctx context.Context, h receiver.Heard) (receiver.Statu
 			return before, err
 		}
 	}
-	defer target.Close()
+	var err error
+	defer func() {
+		if !errors.Is(err, receiver.ErrStuck) { // else that would wait for ever
+			target.Close()
+		}
+	}()
 	if !r.event.on() {
 		r.p.screen.Say("receiving %s to %s", offerLine(&h), screen.Safe(r.disk))
 	}
 	view := newReceiveView(r)
 	shown := showLatest(view.show)
 	r.cfg.Status = shown.put
-	st, err := receiver.Run(ctx, r.cfg, h, target)
+	var st receiver.Status
+	st, err = receiver.Run(ctx, r.cfg, h, target)
 	shown.close()
 	if st.RawSize == 0 { // it did not come to a session
 		st = before

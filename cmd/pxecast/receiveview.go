@@ -78,6 +78,9 @@ func (v *receiveView) line(st *receiver.Status, done, rate float64, bar bool) st
 	if n := st.Counters.Lanes; n[1]+n[2] > 0 {
 		text += fmt.Sprintf("  by unicast %d of %d blocks", n[1]+n[2], n[0]+n[1]+n[2])
 	}
+	if st.Waiting != "" && !bar { // with a bar it stands in the line below
+		text += "  " + screen.Safe(st.Waiting)
+	}
 	return text
 }
 
@@ -105,10 +108,10 @@ func (v *receiveView) room(st *receiver.Status, now time.Time) string {
 func (v *receiveView) limit(st *receiver.Status, now time.Time) string {
 	shed, overflow := v.shed.Add(now, float64(st.Counters.Shed)), v.overflow.Add(now, float64(st.Counters.Overflow))
 	switch {
-	case st.Check.Running:
-		return fmt.Sprintf("checking the disk: %s, %s equal", screen.Percent(float64(st.Check.Bytes), float64(st.RawSize)), screen.Bytes(st.Check.Equal))
 	case st.Waiting != "":
 		return screen.Safe(st.Waiting)
+	case st.Check.Running:
+		return fmt.Sprintf("checking the disk: %s, %s equal", screen.Percent(float64(st.Check.Bytes), float64(st.RawSize)), screen.Bytes(st.Check.Equal))
 	case st.State != protocol.ReceiverReceiving:
 		return ""
 	case shed > 0:
