@@ -22,6 +22,7 @@ type object struct {
 	later  *blockset.Set  // with symbols due
 	lates  bool           // there may be such
 	busy   *blockset.Set  // being sent now
+	cycle  int            // how many of those the carousel brings
 	queue  []int32        // blocks with owed symbols, oldest first, from head on
 	head   int
 	lacked func(i int) bool // anyone lacks block i
@@ -173,7 +174,9 @@ func (o *object) takeRepair() (job, bool) {
 }
 
 // takeNext returns what the carousel brings at or after cursor, wrapping round
-// once: a block that is to be sent whole, with parity extra symbols in k, or the
+// once, and not before all that it brought is through: who waits for no more
+// than the last blocks of a cycle shall not share the wire with the next. That is
+// a block that is to be sent whole, with parity extra symbols in k, or the
 // repair that is due of one. begin says that whole ones may be sent now.
 func (o *object) takeNext(cursor int, parity float64, begin bool) (job, bool) {
 	for range 2 {
@@ -186,7 +189,9 @@ func (o *object) takeNext(cursor int, parity float64, begin bool) (job, bool) {
 				return o.take(i, parity), true
 			}
 		}
-		cursor = 0
+		if cursor = 0; o.cycle > 0 {
+			break
+		}
 	}
 	return job{}, false
 }
@@ -215,7 +220,8 @@ func (o *object) drop(lo, hi int) {
 // take makes the job of bringing block i.
 func (o *object) take(i int, parity float64) job {
 	l := o.layout(i)
-	j := job{object: o, block: i, layout: l, repair: true, fresh: true}
+	j := job{object: o, block: i, layout: l, repair: true, fresh: true, cycle: true}
+	o.cycle++
 	if o.whole.Has(i) {
 		j.left = l.K + min(protocol.MaxRepair, int(float64(l.K)*parity+0.999))
 		j.repair = o.sent[i] != 0
@@ -232,6 +238,9 @@ func (o *object) take(i int, parity float64) job {
 // finish records that a job's symbols are all sent.
 func (o *object) finish(j *job) {
 	o.busy.Remove(j.block)
+	if j.cycle {
+		o.cycle--
+	}
 	n := j.layout.N()
 	if o.wrap.Has(j.block) {
 		o.next[j.block] = uint16(j.esi % n)
@@ -248,5 +257,6 @@ type job struct {
 	esi    int // not yet taken modulo N
 	left   int
 	repair bool // the block was sent before
+	cycle  bool // the carousel brings it
 	fresh  bool // nothing of it is sent yet: its frame is to be loaded
 }
