@@ -210,13 +210,17 @@ func (p *pipeline) hole(off, end int64) int64 {
 // much that disks do it by a command if they have one.
 const limitedZero = 8 << 20
 
-// zero makes [off, off+n) zero. Under a limit it goes in steps, each paid for
+// unlimitedZero is what is zeroed at once else: a disk that takes its time is seen
+// to go on, and is not taken for one that hangs.
+const unlimitedZero = 64 << 20
+
+// zero makes [off, off+n) zero, in steps. Under a limit each is paid for
 // afterwards: only then is it known whether the disk had to write anything.
 func (p *pipeline) zero(ctx context.Context, off, n int64) error {
 	if err := p.begin(); err != nil {
 		return err
 	}
-	step := n
+	step := int64(unlimitedZero)
 	if p.throttle.rate > 0 {
 		step = limitedZero
 	}

@@ -250,8 +250,8 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 		return nil // replayed, or not as it began: not ours
 	}
 	sooner, grown := h.IntervalMS < s.heard.IntervalMS, h.IntervalMS > 2*s.heard.IntervalMS
-	if !s.admitted && s.silent(now) >= silence/4 {
-		s.opened = now // it was not there to answer
+	if quiet := s.silent(now); !s.admitted && quiet >= silence/4 {
+		s.opened = s.opened.Add(quiet - silence/4) // it was not there to answer
 	}
 	if s.heard, s.heardAt = h, now; !h.Unicast {
 		s.multicastAt = now

@@ -96,9 +96,7 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	}
 	s.close(err)
 	cancel(err)
-	if s.service != nil {
-		left(err, s.service.Close) // it may be reading the disk
-	}
+	stuck := s.service != nil && !left(err, s.service.Close) // it may be reading the disk
 	deaf()
 	s.data.Close()
 	s.conn.Close()
@@ -110,7 +108,10 @@ func Run(ctx context.Context, cfg Config, h Heard, target Target) (Status, error
 	if left(err, s.pipe.wait.Wait) {
 		s.collector.memory.free()
 	} else {
-		err = fmt.Errorf("%w; %w", err, ErrStuck) // the blocks stay where the disk may read them
+		stuck = true // the blocks stay where the disk may read them
+	}
+	if stuck {
+		err = fmt.Errorf("%w; %w", err, ErrStuck)
 	}
 	st := s.status(time.Now())
 	s.cfg.Status(st)
@@ -255,7 +256,7 @@ func (s *session) loop(ctx context.Context) error {
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell+3*s.interval()) && s.stays(now) == "" {
+		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell && (s.silent(now) > orphanAfter || now.Sub(s.farewellAt) > farewell+3*s.interval())) && s.stays(now) == "" {
 			return nil
 		}
 	}

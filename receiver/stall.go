@@ -26,15 +26,18 @@ var ErrStuck = errors.New("the disk still holds on to a read or write: this proc
 
 // stall is since when the disk has done nothing though it should.
 type stall struct {
-	moved int64 // what it had done by then, in bytes
-	since time.Time
+	moved  int64 // what it had done by then, in bytes
+	since  time.Time
+	looked time.Time
 }
 
 // watch looks at what the disk does.
 func (s *session) watch(now time.Time) {
 	p := s.pipe
 	busy := p.scan != nil && !s.state.Over() && (s.queued > 0 || !s.zeros || s.ending)
-	if s.stall.since.IsZero() || !busy || p.throttle.waits(now) {
+	asleep := now.Sub(s.stall.looked) > stallTold // we, and the disk's workers with us
+	s.stall.looked = now
+	if s.stall.since.IsZero() || !busy || asleep || p.throttle.waits(now) {
 		s.stall.since = now
 		return
 	}

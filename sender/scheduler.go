@@ -283,8 +283,8 @@ func (s *scheduler) favoured() (job, bool) {
 // comes in the next one together with what others missed.
 func (s *scheduler) carousel(begin bool) (job, bool) {
 	j, ok := s.objects[protocol.ObjectImage].takeNext(s.cursor, s.proactive(), begin)
-	if begin && !ok {
-		s.debt = 0 // nothing waited
+	if begin && !ok && s.objects[protocol.ObjectImage].cycle == 0 {
+		s.debt = 0 // nothing waits
 	}
 	if ok {
 		if begin { // else the whole blocks before it are yet to come

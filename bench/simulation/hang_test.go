@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"context"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +47,7 @@ func TestDiskHangs(t *testing.T) {
 		r.join(simnet.Link{})
 		r.join(simnet.Link{})
 		hung := r.joinAs(simnet.Link{}, func(p *pc) {
-			p.hung = &disk
+			p.other = disk
 			p.config.Status = func(st receiver.Status) { told[st.Waiting] = true }
 		})
 		r.finish()
@@ -76,6 +78,36 @@ func TestDiskHangs(t *testing.T) {
 		}
 		if failed != 1 {
 			r.Errorf("sender's table says of %d machines that their disk hangs", failed)
+		}
+	})
+}
+
+// zeroingDisk zeroes at a rate of bytes a second.
+type zeroingDisk struct {
+	*memoryDisk
+	rate int64
+}
+
+func (d zeroingDisk) Zero(ctx context.Context, off, n int64) error {
+	pass(time.Duration(n * int64(time.Second) / d.rate))
+	return d.memoryDisk.Zero(ctx, off, n)
+}
+
+// TestDiskThatZeroesSlowly: minutes of nothing but zeros are no disk that hangs.
+func TestDiskThatZeroesSlowly(t *testing.T) {
+	t.Parallel()
+	raw := make([]byte, 256<<20)
+	random := rand.New(rand.NewPCG(1, 9))
+	for i := range 1 << 20 {
+		raw[i] = byte(random.Uint32())
+	}
+	simulate(t, 1, pictureOf(t, raw), simnet.Options{}, func(r *room) {
+		r.send()
+		slow := r.joinAs(simnet.Link{}, func(p *pc) { p.other = zeroingDisk{p.disk, 1 << 20} })
+		r.finish()
+		r.identical()
+		if slow.took < 3*time.Minute {
+			r.Errorf("took %v", slow.took)
 		}
 	})
 }

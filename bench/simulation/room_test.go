@@ -97,8 +97,8 @@ type outcome struct {
 type pc struct {
 	host   *simnet.Host
 	disk   *memoryDisk
-	thin   *thinDisk // instead of disk
-	hung   *hungDisk // instead of disk
+	thin   *thinDisk       // instead of disk
+	other  receiver.Target // instead of disk
 	config receiver.Config
 	cancel context.CancelFunc
 	done   chan struct{}

@@ -105,8 +105,8 @@ func (p *pc) target() receiver.Target {
 	if p.thin != nil {
 		return p.thin
 	}
-	if p.hung != nil {
-		return p.hung
+	if p.other != nil {
+		return p.other
 	}
 	return p.disk
 }
