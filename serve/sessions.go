@@ -42,7 +42,8 @@ type sessions struct {
 	network mcast.Network
 	key     *trust.Key
 	gather  time.Duration
-	rate    int64 // bits a second; 0 auto
+	rate    int64            // bits a second; 0 auto
+	lanes   sender.ServeFunc // nil: none
 	log     *slog.Logger
 	changed func() // the status of some session is another
 	ended   func(sender.Status, error)
@@ -92,7 +93,7 @@ func (s *sessions) run(one *session, packed *image.Packed) {
 		st, err := sender.Run(s.ctx, sender.Config{
 			Network: s.network, Source: packed, Key: s.key, Name: name,
 			MaxWait: joining, Settle: s.gather, Linger: lingering, Rate: s.rate, Parity: -1,
-			Serve:  sender.Lanes(s.network),
+			Serve:  s.lanes,
 			Status: func(st sender.Status) { s.note(one, st) },
 		})
 		if len(st.Receivers) > 0 || err != nil && !errors.Is(err, sender.ErrNobody) {
