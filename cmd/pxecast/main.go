@@ -11,7 +11,7 @@ import (
 	"os"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/urfave/cli/v2"
 )
 

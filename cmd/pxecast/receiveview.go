@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/pxecast/pxecast/receiver"
 )
