@@ -108,7 +108,9 @@ func (s *shell) interactive(tty *os.File) {
 	cmd.Dir = "/"
 	cmd.Env = append(environ("TERM"), "TERM="+kind)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+	err = cmd.Run()
+	s.cfg.Log.Info("shell ended", "console", path, "error", err)
+	if err != nil && cmd.ProcessState == nil {
 		own.WriteString("no shell: " + err.Error() + "\r\n")
 		time.Sleep(2 * time.Second) // to be read
 	}
@@ -136,7 +138,7 @@ func (s *shell) power(ctx context.Context, off bool) {
 	stop()
 	unix.Sync()
 	if err := s.cfg.Power(off); err != nil {
-		s.cfg.Log.Error("power", "off", off, "error", err)
+		s.send(ctx, powerEvent{err})
 	}
 }
 

@@ -123,29 +123,25 @@ func (c *console) serve(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	defer tty.Close()
-	restore, err := raw(tty)
-	if err != nil {
+	defer tty.Close() // ends a read that is going on
+	if raw(tty) != nil {
 		return
 	}
-	defer func() { restore() }()
+	defer sane(tty)
 	for {
 		read := make(chan error, 1)
 		go func() { read <- c.read(tty) }()
 		program, err := c.draw(ctx, tty, read)
 		if err != nil {
-			tty.SetReadDeadline(time.Now())
-			tty.Close() // ends the read that is going on, where deadlines don't
 			return
 		}
 		// A program has the terminal to itself.
 		tty.SetReadDeadline(time.Now())
 		<-read
-		restore()
+		sane(tty)
 		program(tty)
 		tty.SetReadDeadline(time.Time{})
-		if restore, err = raw(tty); err != nil {
-			restore = func() {}
+		if raw(tty) != nil {
 			return
 		}
 		c.show(c.want, true)
@@ -154,26 +150,42 @@ func (c *console) serve(ctx context.Context) {
 
 // raw takes over a terminal: what is typed comes as it is, and is echoed by us.
 // What was typed before is for somebody else.
-func raw(tty *os.File) (restore func(), err error) {
+func raw(tty *os.File) error {
+	return control(tty, func(fd int) error {
+		if _, err := term.MakeRaw(fd); err != nil {
+			return err
+		}
+		t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return err
+		}
+		t.Cflag |= unix.CLOCAL | unix.CREAD // a line without carrier is a line
+		unix.IoctlSetTermios(fd, unix.TCSETS, t)
+		return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)
+	})
+}
+
+// sane sets a terminal as programs expect it, however it was left to us.
+func sane(tty *os.File) error {
+	return control(tty, func(fd int) error {
+		t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err != nil {
+			return err
+		}
+		t.Iflag = t.Iflag&^(unix.IGNCR|unix.INLCR|unix.ISTRIP) | unix.ICRNL | unix.IXON | unix.BRKINT
+		t.Oflag |= unix.OPOST | unix.ONLCR
+		t.Lflag |= unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.IEXTEN
+		return unix.IoctlSetTermios(fd, unix.TCSETSW, t)
+	})
+}
+
+func control(tty *os.File, do func(fd int) error) error {
 	conn, err := tty.SyscallConn()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var state *term.State
-	failed := conn.Control(func(fd uintptr) {
-		if state, err = term.MakeRaw(int(fd)); err != nil {
-			return
-		}
-		if t, e := unix.IoctlGetTermios(int(fd), unix.TCGETS); e == nil {
-			t.Cflag |= unix.CLOCAL | unix.CREAD // a line without carrier is a line
-			unix.IoctlSetTermios(int(fd), unix.TCSETS, t)
-		}
-		unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIFLUSH)
-	})
-	if err = errors.Join(failed, err); err != nil {
-		return nil, err
-	}
-	return func() { conn.Control(func(fd uintptr) { term.Restore(int(fd), state) }) }, nil
+	failed := conn.Control(func(fd uintptr) { err = do(int(fd)) })
+	return errors.Join(failed, err)
 }
 
 // read hands on keys until the terminal fails or its deadline is set.
@@ -201,14 +213,10 @@ func (c *console) read(tty *os.File) error {
 
 // quiet reports whether nothing comes for a moment.
 func (c *console) quiet(tty *os.File) bool {
-	conn, err := tty.SyscallConn()
-	if err != nil {
-		return true
-	}
 	n := 0
-	conn.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, _ = unix.Poll(fds, int(loneEscape/time.Millisecond))
+	control(tty, func(fd int) error {
+		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(loneEscape/time.Millisecond))
+		return nil
 	})
 	return n <= 0
 }

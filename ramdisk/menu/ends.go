@@ -104,14 +104,15 @@ type donePage struct {
 	after   catalog.After
 	in      time.Duration
 	at      time.Time
-	stopped bool
+	stopped bool // the countdown
+	gone    bool // and did what it counted down to
 }
 
 func (p *donePage) tick(m *model) {
 	if p.stopped || m.now.Before(p.at) {
 		return
 	}
-	p.stopped = true
+	p.stopped, p.gone = true, true
 	switch p.after {
 	case catalog.Reboot:
 		m.do(power{})
@@ -139,6 +140,10 @@ func (p *donePage) view(m *model, f *frame) {
 	if !p.stopped {
 		what := map[catalog.After]string{catalog.Reboot: "Restarts", catalog.PowerOff: "Switches off", catalog.Shell: "Opens a shell", catalog.Menu: "Goes to the menu"}[p.after]
 		f.brief = fmt.Sprintf("%s in %s. Any key stops that.", what, seconds(p.at, m.now))
+		f.live = []line{{text: "  " + f.brief, style: good}}
+	}
+	if p.gone && (p.after == catalog.Reboot || p.after == catalog.PowerOff) {
+		f.brief, f.phase, f.prompt = "Now.", "now", ""
 		f.live = []line{{text: "  " + f.brief, style: good}}
 	}
 }

@@ -81,6 +81,7 @@ type (
 	}
 	statusEvent struct{ progress progress }
 	endEvent    struct{ outcome outcome }
+	powerEvent  struct{ err error } // the machine did not go off
 )
 
 // What goes out.
@@ -132,6 +133,9 @@ func (m *model) handle(ev event, now time.Time) []action {
 		if m.run != nil {
 			m.run.progress = &e.progress
 		}
+	case powerEvent:
+		m.turn(&imagesPage{})
+		m.said = "That did not work: " + screen.Safe(e.err.Error())
 	case endEvent:
 		if m.run != nil {
 			m.ended(e.outcome)

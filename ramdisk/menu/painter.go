@@ -29,7 +29,7 @@ func (p *screenPainter) paint(f *frame, clear bool, now time.Time) []byte {
 		b.WriteString("\x1b[0m\x1b[2J")
 	}
 	// The kernel writes on its console too: what it wrote goes by itself.
-	all := clear || now.Sub(p.full) >= fullRedraws
+	all := clear || now.Sub(p.full) >= fullRedraws || len(p.drawn) != len(lines)
 	if all {
 		p.full, p.drawn = now, make([]string, len(lines))
 	}
@@ -41,23 +41,18 @@ func (p *screenPainter) paint(f *frame, clear bool, now time.Time) []byte {
 		if code := sgr[l.style]; code != "" {
 			text = "\x1b[" + code + "m" + text + "\x1b[0m"
 		}
-		if i < len(p.drawn) && p.drawn[i] == text && !all {
+		if p.drawn[i] == text && !all {
 			continue
 		}
 		fmt.Fprintf(&b, "\x1b[%d;1H%s\x1b[K", i+1, text)
-		if i < len(p.drawn) {
-			p.drawn[i] = text
-		} else {
-			p.drawn = append(p.drawn, text)
-		}
+		p.drawn[i] = text
 	}
 	if b.Len() == 0 {
 		return nil
 	}
-	if len(p.drawn) > len(lines) {
-		p.drawn = p.drawn[:len(lines)]
+	if all {
+		fmt.Fprintf(&b, "\x1b[%d;1H\x1b[J", len(lines)+1) // below there is nothing of ours
 	}
-	b.WriteString("\x1b[J") // below the last line drawn there is nothing of ours
 	if f.prompt != "" {
 		last := lines[len(lines)-1]
 		fmt.Fprintf(&b, "\x1b[%d;%dH\x1b[?25h", len(lines), min(columns, len([]rune(last.text)))+1)
@@ -88,7 +83,9 @@ func (p *linePainter) paint(f *frame, clear bool, now time.Time) []byte {
 		}
 		b.WriteString(s + "\r\n")
 	}
-	if page := pageText(f); page != p.page || clear {
+	page := pageText(f)
+	fresh := page != p.page || clear
+	if fresh {
 		p.page, p.phase, p.told = page, "", time.Time{}
 		say("")
 		for _, l := range f.head {
@@ -106,28 +103,30 @@ func (p *linePainter) paint(f *frame, clear bool, now time.Time) []byte {
 		p.phase, p.brief, p.told = f.phase, f.brief, now
 		say(tidy(" " + f.brief))
 	}
-	p.ask(&b, f)
+	p.ask(&b, f, fresh)
 	return b.Bytes()
 }
 
-// ask keeps the prompt and what was typed at the end of the output.
-func (p *linePainter) ask(b *bytes.Buffer, f *frame) {
+// ask keeps the prompt and what was typed at the end of the output. After a line
+// that tells how it goes on it comes back when somebody types.
+func (p *linePainter) ask(b *bytes.Buffer, f *frame, fresh bool) {
 	prompt := ""
 	if f.prompt != "" {
-		prompt = " " + f.prompt + "> "
+		prompt = tidy(" " + f.prompt + ">")
 	}
-	if p.at && prompt == p.prompt {
+	switch {
+	case p.at && prompt == p.prompt:
 		common := 0
 		for common < len(p.input) && common < len(f.input) && p.input[common] == f.input[common] {
 			common++
 		}
 		b.WriteString(strings.Repeat("\b \b", len(p.input)-common) + f.input[common:])
-	} else {
+	case fresh || prompt != p.prompt || f.input != "":
 		if p.at {
 			b.WriteString("\r\n")
 		}
 		if p.at = prompt != ""; p.at {
-			b.WriteString(tidy(prompt + "x")[:len(prompt)] + f.input)
+			b.WriteString(prompt + " " + f.input)
 		}
 	}
 	p.prompt, p.input = prompt, f.input
