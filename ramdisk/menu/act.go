@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -108,6 +109,11 @@ func (s *shell) interactive(tty *os.File) {
 	cmd.Dir = "/"
 	cmd.Env = append(environ("TERM"), "TERM="+kind)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	// What a script started in the background ignores these, and so would the
+	// shell and all that it starts.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP)
+	defer signal.Stop(signals)
 	err = cmd.Run()
 	s.cfg.Log.Info("shell ended", "console", path, "error", err)
 	if err != nil && cmd.ProcessState == nil {
