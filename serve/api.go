@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,15 +38,11 @@ func (a *api) handler() http.Handler {
 }
 
 func (a *api) offer(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	var nonce catalog.Nonce
-	if b, err := hex.DecodeString(q.Get("nonce")); err != nil || len(b) != len(nonce) {
-		refuse(w, http.StatusBadRequest, errors.New("nonce: want 32 hexadecimal digits"))
+	m, nonce, err := catalog.ParseQuery(r.URL.Query())
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err)
 		return
-	} else {
-		nonce = catalog.Nonce(b)
 	}
-	m := catalog.MachineOf(q)
 	images := a.images()
 	if len(images) > catalog.MaxImages {
 		images = images[:catalog.MaxImages]

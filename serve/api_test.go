@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -84,15 +83,11 @@ func TestOfferIsForThisMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for mac, image := range map[string]string{"52:54:00:00:00:01": "lab", "00:11:22:33:44:55": ""} {
-		q := url.Values{"nonce": {strings.Repeat("07", 16)}}
-		(&catalog.Machine{MAC: mac, Memory: 1 << 30}).AppendQuery(q)
+		nonce := catalog.Nonce{7}
+		q := catalog.Query(&catalog.Machine{MAC: mac, Memory: 1 << 30}, nonce)
 		status, body := c.ask(t, "GET", catalog.OfferPath+"?"+q.Encode(), "")
 		if status != 200 {
 			t.Fatalf("%d: %s", status, body)
-		}
-		var nonce catalog.Nonce
-		for i := range nonce {
-			nonce[i] = 7
 		}
 		o, _, err := catalog.Open([]byte(body), nonce, ring)
 		if err != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/source"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/urfave/cli/v2"
 )
 
