@@ -35,6 +35,8 @@ type MachineStatus struct {
 	Image    image.ID  // that it gets or got; zero for none
 	Progress float64   // 0 to 1, while it receives
 	Seen     time.Time // when it was last heard of
+
+	done bool // it had been installed when it booted again
 }
 
 // Title is what people call a machine.
@@ -91,13 +93,22 @@ func (r *room) forgetOne() {
 
 // boots notes that a machine fetches what it boots from. It reports whether that
 // is news.
-func (r *room) boots(now time.Time, mac string, a netip.Addr, what string) bool {
+func (r *room) boots(now time.Time, mac string, a netip.Addr, what string) (m MachineStatus, news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.at(now, mac, a)
-	news := m.State != Booting || m.Text != what
-	m.State, m.Text, m.Image, m.Progress = Booting, what, image.ID{}, 0
-	return news
+	one := r.at(now, mac, a)
+	news = one.State != Booting || one.Text != what
+	one.done = one.done || one.State == Installed
+	one.State, one.Text, one.Image, one.Progress = Booting, what, image.ID{}, 0
+	return *one, news
+}
+
+// installed reports whether a machine has got an image, and nothing else since.
+func (r *room) installed(mac string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.all[mac]
+	return m != nil && (m.done || m.State == Installed)
 }
 
 // says notes what a machine tells of itself.
@@ -105,7 +116,7 @@ func (r *room) says(now time.Time, a netip.Addr, e *catalog.Event) MachineStatus
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.at(now, e.Machine.MAC, a)
-	m.Machine = e.Machine
+	m.Machine, m.done = e.Machine, false
 	switch e.Kind {
 	case catalog.Arrived:
 		m.State, m.Text, m.Image, m.Progress = AtMenu, "", image.ID{}, 0

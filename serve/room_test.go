@@ -44,10 +44,10 @@ func TestMachineIsFollowed(t *testing.T) {
 			t.Fatalf("after %s: %s %q %v, want %s %q %v", what, m.State, m.Text, m.Progress, state, text, progress)
 		}
 	}
-	if !r.boots(noon, "", addr1, "core.0") {
+	if _, news := r.boots(noon, "", addr1, "core.0"); !news {
 		t.Error("the first file is no news")
 	}
-	if r.boots(noon, "", addr1, "core.0") {
+	if _, news := r.boots(noon, "", addr1, "core.0"); news {
 		t.Error("the same file is news")
 	}
 	step("TFTP, which tells no MAC", Booting, "core.0", 0)
@@ -81,6 +81,30 @@ func TestMachineThatFallsSilent(t *testing.T) {
 	if m := only(t, r); m.State != AtMenu {
 		t.Fatalf("%+v", m)
 	}
+}
+
+// A machine whose network comes first in its boot order is imaged once, not for
+// ever; when somebody takes it to the menu again, it counts from there.
+func TestImagedMachineStartsFromItsDisk(t *testing.T) {
+	r := newRoom()
+	step := func(what string, want bool) {
+		t.Helper()
+		if got := r.installed(pc1.MAC); got != want {
+			t.Errorf("after %s it counts as installed: %v", what, got)
+		}
+	}
+	step("nothing", false)
+	for _, k := range []catalog.Kind{catalog.Arrived, catalog.Failed} {
+		r.says(noon, addr1, &catalog.Event{Machine: pc1, Kind: k})
+		step(string(k), false)
+	}
+	r.says(noon, addr1, &catalog.Event{Machine: pc1, Kind: catalog.Installed})
+	step("installed", true)
+	r.boots(noon, pc1.MAC, addr1, "core.0")
+	r.boots(noon, pc1.MAC, addr1, "grub.cfg")
+	step("two files", true)
+	r.says(noon, addr1, &catalog.Event{Machine: pc1, Kind: catalog.Arrived})
+	step("the menu", false)
 }
 
 func TestInventedMachinesAreForgotten(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -44,8 +43,8 @@ type sessions struct {
 	gather  time.Duration
 	rate    int64            // bits a second; 0 auto
 	lanes   sender.ServeFunc // nil: none
-	log     *slog.Logger
-	changed func() // the status of some session is another
+	changed func()           // the status of some session is another
+	notice  func(sender.Notice)
 	ended   func(sender.Status, error)
 
 	mu   sync.Mutex
@@ -103,13 +102,13 @@ func (s *sessions) run(one *session, packed *image.Packed) {
 			s.changed()
 			return
 		}
-		s.log.Info("session opens again for a machine that came at its end", "image", name)
 	}
 }
 
 // note keeps a session's latest status, and forgets who joined.
 func (s *sessions) note(one *session, st sender.Status) {
 	s.mu.Lock()
+	news := st.Notices[min(len(one.status.Notices), len(st.Notices)):]
 	one.status = st
 	for i := range st.Receivers {
 		r := &st.Receivers[i]
@@ -119,6 +118,9 @@ func (s *sessions) note(one *session, st sender.Status) {
 		}
 	}
 	s.mu.Unlock()
+	for _, n := range news {
+		s.notice(n)
+	}
 	s.changed()
 }
 

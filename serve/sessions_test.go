@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -70,7 +69,7 @@ func play(t *testing.T, images int, do func(e *evening)) {
 		e.over = over
 		e.sessions = &sessions{
 			ctx: ctx, take: e.file, network: server, key: key, gather: 10 * time.Second,
-			log: slog.New(slog.DiscardHandler), changed: func() {}, ended: e.end, open: map[image.ID]*session{},
+			changed: func() {}, notice: func(n sender.Notice) { e.Errorf("notice: %s", n.Text) }, ended: e.end, open: map[image.ID]*session{},
 		}
 		do(e)
 		e.group.Wait()

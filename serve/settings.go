@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -16,8 +17,19 @@ import (
 // SettingsFile is where a server's owner writes them down.
 const SettingsFile = "/etc/pxecast/pxecast.toml"
 
-// Settings are what a server's owner can choose. The zero value of each field is
-// its default; the names in TOML are those of the command line's flags.
+// What a server does unless its owner says otherwise.
+const (
+	DefaultImages = "/srv/pxecast"
+	DefaultBoot   = "/var/lib/pxecast/boot"
+	// DefaultGather is what people who switch on thirty machines need from one to
+	// the next.
+	DefaultGather = 10 * time.Second
+	// DefaultTimeout is enough to read a menu of three lines.
+	DefaultTimeout = 10 * time.Second
+)
+
+// Settings are what a server's owner can choose. The names in TOML are those of
+// the command line's flags; what is not given is filled in by Fill.
 type Settings struct {
 	Images      string   `toml:"images"`       // folder of images; default /srv/pxecast
 	Boot        string   `toml:"boot"`         // folder with ramdisk and boot loaders; default /var/lib/pxecast/boot
@@ -29,6 +41,7 @@ type Settings struct {
 	Querier     string   `toml:"querier"`      // auto, on or off; default auto
 	BootDefault string   `toml:"boot-default"` // what a machine does that nobody sits at: "local" (default) or "image"
 	BootTimeout Duration `toml:"boot-timeout"` // after so long; default 10 s
+	Serial      int      `toml:"serial"`       // baud of the machines' first serial port, for menu and kernel too; default 115200, -1 none
 	After       string   `toml:"after"`        // reboot, poweroff, shell or menu, when a disk is done; default: asked, then reboot
 	Machines    []Rule   `toml:"machine"`      // the first that matches counts
 }
@@ -90,6 +103,20 @@ func ReadSettings(file string) (Settings, error) {
 		return s, fmt.Errorf("%s: %w", file, err)
 	}
 	return s, nil
+}
+
+// Fill puts the defaults where nothing was given, and checks all.
+func (s *Settings) Fill() error {
+	for field, def := range map[*string]string{
+		&s.Images: DefaultImages, &s.Boot: DefaultBoot, &s.DHCP: "proxy", &s.Rate: "auto", &s.Querier: "auto", &s.BootDefault: "local",
+	} {
+		*field = cmp.Or(*field, def)
+	}
+	s.Serial = cmp.Or(s.Serial, 115200)
+	s.HTTPPort = cmp.Or(s.HTTPPort, catalog.Port)
+	s.Gather = Duration{s.Gather.Or(DefaultGather), true}
+	s.BootTimeout = Duration{s.BootTimeout.Or(DefaultTimeout), true}
+	return s.validate()
 }
 
 // validate checks what stands in a file as well as on a command line.

@@ -93,7 +93,7 @@ func (p *program) newSending(c *cli.Context) (*sending, error) {
 	if s.cfg.Parity, err = cmdline.ParseParity(c.String("parity")); err != nil {
 		return nil, err
 	}
-	if s.querier, err = parseQuerier(c); err != nil {
+	if s.querier, err = parseQuerier(c.String("querier")); err != nil {
 		return nil, err
 	}
 	s.opts = mcast.Options{TTL: c.Int("ttl"), NoGSO: c.Bool("no-gso")}
