@@ -61,7 +61,7 @@ func describe(path string) (imageDescription, error) {
 		return imageDescription{}, err
 	}
 	defer in.Close()
-	d := imageDescription{Name: imageName(path), StoredBytes: in.Stat().Size, BlockBytes: protocol.BlockSize}
+	d := imageDescription{Name: image.NameOf(path), StoredBytes: in.Stat().Size, BlockBytes: protocol.BlockSize}
 	packed, err := image.Open(path)
 	if err == nil {
 		d.Form = "packed image"

@@ -111,7 +111,7 @@ func (p *program) newSending(c *cli.Context) (*sending, error) {
 		return nil, cmdline.Usagef("--name: more than the %d bytes that menus show", protocol.MaxName)
 	}
 	if s.name == "" {
-		s.name = imageName(s.input)
+		s.name = image.NameOf(s.input)
 	}
 	s.cfg.Name = s.name
 	return s, nil

@@ -36,7 +36,7 @@ func (p *program) verify(c *cli.Context) error {
 	}
 	defer d.Close()
 	input := c.Args().First()
-	packed, err := fromCache(c.Context, input, image.PackOptions{Progress: p.progress("checking", imageName(input), &events{}).show})
+	packed, err := fromCache(c.Context, input, image.PackOptions{Progress: p.progress("checking", image.NameOf(input), &events{}).show})
 	p.screen.Clear()
 	if err != nil {
 		return err

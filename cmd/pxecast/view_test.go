@@ -131,14 +131,3 @@ func TestVerdict(t *testing.T) {
 		t.Error("an interruption is no longer one")
 	}
 }
-
-func TestImageName(t *testing.T) {
-	for in, want := range map[string]string{
-		"/a/lab.img.gz": "lab", "lab.qcow2": "lab", "LAB.IMG.XZ": "LAB", "win11-23H2.raw.zst": "win11-23H2",
-		"debian-12.7": "debian-12.7", ".img": ".img", "-": "stdin", "room.iso": "room.iso", "lab.img.zstd": "lab",
-	} {
-		if got := imageName(in); got != want {
-			t.Errorf("imageName(%q) = %q; want %q", in, got, want)
-		}
-	}
-}
