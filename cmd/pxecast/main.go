@@ -57,7 +57,8 @@ has the digest that the image has.
 
    on the server:          pxecast send lab.img.gz
    on each machine:        pxecast receive --disk /dev/sda
-   what is being sent:     pxecast list`
+   what is being sent:     pxecast list
+   all of it over PXE:     pxecast serve`
 
 // app defines the command line.
 func (p *program) app() *cli.App {
@@ -69,7 +70,7 @@ func (p *program) app() *cli.App {
 		Flags:       []cli.Flag{&cli.BoolFlag{DisableDefaultText: true, Name: "version", Usage: "show the version"}},
 		Commands: []*cli.Command{
 			p.sendCommand(), p.receiveCommand(), p.benchCommand(), p.listCommand(),
-			p.packCommand(), p.inspectCommand(), p.verifyCommand(), p.keyCommand(),
+			p.packCommand(), p.inspectCommand(), p.verifyCommand(), p.serveCommand(), p.ramdiskCommand(), p.keyCommand(),
 			p.completionCommand(), p.manCommand(), p.versionCommand(), p.menuCommand(),
 		},
 		Action: func(c *cli.Context) error {
@@ -84,22 +85,36 @@ func (p *program) app() *cli.App {
 		ErrWriter:       io.Discard,
 		ExitErrHandler:  func(*cli.Context, error) {},
 	}
-	for _, c := range app.Commands {
-		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
-		c.OnUsageError = usageError
-		c.Before = checkArgument(c)
-	}
+	prepare(app.Name, app.Commands)
 	return app
 }
 
+// prepare gives commands what they have in common. of is what is typed before
+// their names.
+func prepare(of string, commands []*cli.Command) {
+	for _, c := range commands {
+		c.HelpName = of + " " + c.Name
+		c.HideHelpCommand = true
+		c.CustomHelpTemplate = commandHelp
+		c.OnUsageError = usageError
+		if len(c.Subcommands) > 0 {
+			prepare(c.HelpName, c.Subcommands)
+			continue
+		}
+		c.Before = checkArgument(c)
+	}
+}
+
 // commandHelp is cli's own without the headings that say nothing.
-const commandHelp = `pxecast {{.Name}} - {{.Usage}}
+const commandHelp = `{{.HelpName}} - {{.Usage}}
 
 USAGE:
    {{.UsageText}}
 {{if .Description}}
 {{.Description}}
+{{end}}{{if .VisibleCommands}}
+COMMANDS:{{range .VisibleCommands}}
+   {{.Name}}  {{.Usage}}{{end}}
 {{end}}{{if .VisibleFlags}}
 FLAGS:{{range .VisibleFlags}}
    {{.}}{{end}}
@@ -107,7 +122,7 @@ FLAGS:{{range .VisibleFlags}}
 
 // usageError takes what cli says of a flag's value.
 func usageError(c *cli.Context, err error, _ bool) error {
-	return cmdline.Usagef("%v: see `pxecast %s --help`", err, c.Command.Name)
+	return cmdline.Usagef("%v: see `%s --help`", err, c.Command.HelpName)
 }
 
 // checkArgument refuses a command line with too few or too many arguments.
