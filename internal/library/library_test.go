@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -283,6 +284,12 @@ func TestChangedFile(t *testing.T) {
 	}
 	defer old.Close()
 	s.write("lab.img", disk(2, 2))
+	s.scan()
+	if p, _, err := s.Take(id); err != nil { // nobody was told yet that it is gone
+		t.Error(err)
+	} else {
+		p.Close()
+	}
 	s.later(0)
 	s.want("lab", "still being copied")
 	if _, _, err := s.Take(id); err == nil {
@@ -431,6 +438,71 @@ func TestOrder(t *testing.T) {
 	}
 	if strings.Join(got, " ") != "aa.txt apple Bread Zoo" {
 		t.Errorf("in the order %v", got)
+	}
+}
+
+// A file server that is away for a while takes no image away; a folder that is gone
+// does.
+func TestFolderIsLost(t *testing.T) {
+	s := open(t)
+	s.write("lab.img", disk(1, 2))
+	s.work()
+	aside := s.folder + "-aside"
+	if err := os.Rename(s.folder, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.folder, nil, 0o600); err != nil { // can't be read as a folder
+		t.Fatal(err)
+	}
+	s.later(time.Minute)
+	s.holds("lab", disk(1, 2))
+	if err := os.Remove(s.folder); err != nil {
+		t.Fatal(err)
+	}
+	s.later(time.Minute)
+	if got := s.problems(); len(got) != 0 {
+		t.Errorf("the folder is gone, and there is %v", got)
+	}
+	if err := os.Rename(aside, s.folder); err != nil {
+		t.Fatal(err)
+	}
+	s.later(time.Minute)
+	s.holds("lab", disk(1, 2)) // from the cache
+}
+
+// A virtual disk is an image like any other, a packed image is served from where
+// it lies.
+func TestOtherForms(t *testing.T) {
+	s := open(t)
+	raw := disk(1, 2)
+	s.write("lab.img", raw)
+	s.work()
+	p, _, err := s.Take(s.image("lab").ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	packed, err := os.ReadFile(p.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("packed.img.zst", packed)
+	s.write("torn.img.zst", packed[:len(packed)-10])
+	if _, err := exec.LookPath("qemu-img"); err != nil {
+		t.Skip("qemu-img is not installed")
+	}
+	out, err := exec.Command("qemu-img", "convert", "-f", "raw", "-O", "qcow2", s.path("lab.img"), s.path("virtual.qcow2")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s.work()
+	s.holds("virtual", raw)
+	s.want("torn", "torn.img.zst")
+	if i := s.image("packed"); i.ID != s.image("lab").ID || i.Problem != "" {
+		t.Errorf("%+v", i)
+	}
+	if left, err := os.ReadDir(s.cfg.Cache.Dir); err != nil || len(left) != 3 {
+		t.Errorf("the cache holds %v, %v; want lab, virtual and a mark for packed", left, err)
 	}
 }
 
