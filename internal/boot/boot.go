@@ -121,7 +121,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer listener.Close()
-	if err := s.startTFTP(ctx, i.MTU); err != nil {
+	if _, err := s.startTFTP(ctx, tftpPort, i.MTU); err != nil {
 		return err
 	}
 	if cfg.DHCP.Mode != Off {
@@ -182,14 +182,14 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 }
 
 // startTFTP starts TFTP, which ends with ctx.
-func (s *server) startTFTP(ctx context.Context, mtu int) error {
-	_, err := gate.ServeTFTP(ctx, gate.TFTPConfig{
-		Addr: netip.AddrPortFrom(s.cfg.Addr, tftpPort), Allowed: s.subnet, MTU: mtu,
+func (s *server) startTFTP(ctx context.Context, port uint16, mtu int) (*gate.TFTP, error) {
+	t, err := gate.ServeTFTP(ctx, gate.TFTPConfig{
+		Addr: netip.AddrPortFrom(s.cfg.Addr, port), Allowed: s.subnet, MTU: mtu,
 		Waits: patient, PerClient: transfersEach,
 		Check: checkTFTP, Open: s.openTFTP,
 	})
 	if err != nil {
-		return portError(err, "UDP", tftpPort)
+		return nil, portError(err, "UDP", port)
 	}
-	return nil
+	return t, nil
 }
