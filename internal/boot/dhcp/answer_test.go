@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -179,6 +180,23 @@ func TestOfferIsPXE(t *testing.T) {
 			len(p.Options.Get(MachineID)) != 17 || p.XID != 7 || !p.Reply || p.MAC != pc1 {
 			t.Errorf("%+v", p)
 		}
+	}
+}
+
+// edk2 writes a NUL behind the boot file's name. All that comes after must still be
+// there then.
+func TestOptionsOutliveUEFI(t *testing.T) {
+	r, _ := giving(t).Answer(message(pc1, Discover, pxe(X64)), ServerPort, nobody, noon)
+	b, err := r.Packet.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := append([]byte{byte(BootFile), byte(len("shimx64.efi"))}, "shimx64.efi"...)
+	at := bytes.Index(b, name)
+	b[at+len(name)] = 0
+	p, err := Parse(b)
+	if err != nil || len(p.Options.Get(SubnetMask)) != 4 || len(p.Options) != len(r.Packet.Options) {
+		t.Errorf("%v, %v", p, err)
 	}
 }
 
