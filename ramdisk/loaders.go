@@ -47,12 +47,12 @@ func (b *builder) addBIOSLoader(tree string) error {
 			have = append(have, m) // which there are differs between versions
 		}
 	}
-	core, err := output(b.ctx, inRoot(b.ctx, b.root, "/usr/bin/grub-mkimage", append([]string{
-		"--directory=" + from, "--format=i386-pc-pxe", "--prefix=/grub", "--compression=xz"}, have...)...))
-	if err != nil {
+	const core = "/" + notesDir + "/core.0"
+	if _, err := output(b.ctx, inRoot(b.ctx, b.root, "/usr/bin/grub-mkimage", append([]string{
+		"--directory=" + from, "--format=i386-pc-pxe", "--prefix=/grub", "--output=" + core}, have...)...)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(tree, "core.0"), core, 0o644); err != nil {
+	if err := copyFile(filepath.Join(b.root, core), filepath.Join(tree, "core.0")); err != nil {
 		return err
 	}
 	to := filepath.Join(tree, "grub/i386-pc")

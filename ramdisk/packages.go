@@ -10,10 +10,10 @@ var programs = []struct {
 }{
 	{"base-files", nil}, // /lib64, without which nothing starts in the new root
 	{"busybox-static", []string{"/usr/bin/busybox"}},
-	{"kmod", nil},     // depmod
-	{"kbd", nil},      // loadkeys
-	{"zstd", nil},     // packs the image
-	{"liblzma5", nil}, // for grub-mkimage
+	{"kmod", nil},                                  // depmod
+	{"kbd", nil},                                   // loadkeys
+	{"zstd", nil},                                  // packs the image
+	{"liblzma5", nil}, {"libdevmapper1.02.1", nil}, // for grub-mkimage
 	{"util-linux", []string{"/usr/sbin/blkid", "/usr/bin/partx", "/usr/bin/lsblk", "/usr/sbin/wipefs", "/usr/bin/findmnt"}},
 	{"mount", []string{"/usr/bin/mount", "/usr/bin/umount"}},
 	{"fdisk", []string{"/usr/sbin/sfdisk"}},

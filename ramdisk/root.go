@@ -140,10 +140,9 @@ func (b *builder) mmdebstrap(release debian.Release, temp, scratch string) error
 	return err
 }
 
-var (
-	aptFetches = regexp.MustCompile(`^Get:\d+ \S+ \S+ (\S+) \S+ (\S+) (\S+) \[([0-9.]+ k?M?B)\]`)
-	aptNeeds   = regexp.MustCompile(`^Need to get ([0-9.]+ k?M?B)`)
-)
+// aptFetches takes apart a line such as
+// "Get:7 http://mirror.example/debian trixie/main amd64 kmod amd64 34.2-2 [96.5 kB]".
+var aptFetches = regexp.MustCompile(`^Get:\d+ \S+ \S+ \S+ (\S+) \S+ \S+ \[([0-9.]+ k?M?B)\]`)
 
 // follow tells the progress of what mmdebstrap and apt say, and returns the last
 // of it.
@@ -153,7 +152,7 @@ func (b *builder) follow(said io.Reader) string {
 	for lines.Scan() {
 		line := lines.Text()
 		if m := aptFetches.FindStringSubmatch(line); m != nil {
-			b.step("fetching packages", m[2]+", "+m[4])
+			b.step("fetching packages", m[1]+", "+m[2])
 		} else if strings.HasPrefix(line, "I: creating tarball") {
 			b.step("keeping them in root.tar", "")
 		}

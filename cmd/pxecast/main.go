@@ -93,20 +93,21 @@ func (p *program) app() *cli.App {
 // their names.
 func prepare(of string, commands []*cli.Command) {
 	for _, c := range commands {
-		c.HelpName = of + " " + c.Name
+		name := of + " " + c.Name
 		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
-		c.OnUsageError = usageError
+		c.CustomHelpTemplate = name + commandHelp
+		c.OnUsageError = usageError(name)
 		if len(c.Subcommands) > 0 {
-			prepare(c.HelpName, c.Subcommands)
+			prepare(name, c.Subcommands)
 			continue
 		}
 		c.Before = checkArgument(c)
 	}
 }
 
-// commandHelp is cli's own without the headings that say nothing.
-const commandHelp = `{{.HelpName}} - {{.Usage}}
+// commandHelp, after the command's name, is cli's own without the headings that
+// say nothing.
+const commandHelp = ` - {{.Usage}}
 
 USAGE:
    {{.UsageText}}
@@ -121,8 +122,10 @@ FLAGS:{{range .VisibleFlags}}
 {{end}}`
 
 // usageError takes what cli says of a flag's value.
-func usageError(c *cli.Context, err error, _ bool) error {
-	return cmdline.Usagef("%v: see `%s --help`", err, c.Command.HelpName)
+func usageError(name string) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error {
+		return cmdline.Usagef("%v: see `%s --help`", err, name)
+	}
 }
 
 // checkArgument refuses a command line with too few or too many arguments.

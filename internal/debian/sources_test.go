@@ -76,11 +76,11 @@ func TestSuiteThatIsNoNameNeverReachesApt(t *testing.T) {
 
 func TestCodenameOfARelease(t *testing.T) {
 	for text, want := range map[string]string{
-		"Origin: Debian\nSuite: stable\nCodename: trixie\n":    "trixie",
+		"Origin: Debian\nSuite: stable\nCodename: trixie\n":   "trixie",
 		"Suite: stable-security\nCodename: trixie-security\n": "trixie",
-		"Codename: trixie-updates\n":                           "trixie",
-		"Codename: ../x\n":                                     "",
-		"":                                                     "",
+		"Codename: trixie-updates\n":                          "trixie",
+		"Codename: ../x\n":                                    "",
+		"":                                                    "",
 	} {
 		got, err := codenameOf(text)
 		if got != want || (err == nil) != (want != "") {
