@@ -12,6 +12,7 @@ import (
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/sdnotify"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/serve"
 	"github.com/urfave/cli/v2"
@@ -43,6 +44,7 @@ func (p *program) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "boot", Usage: "keep ramdisk and boot loaders in `FOLDER` (default: " + serve.DefaultBoot + ")"},
 			&cli.IntFlag{Name: "http-port", Value: catalog.Port, Usage: "serve HTTP on TCP port `N`"},
 			levelFlag(),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "check", Usage: "only tell what on this machine or network would be in the way"},
 			jsonFlag("print events as JSON, one object a line"),
 		},
 		Action: p.serve,
@@ -63,6 +65,9 @@ func (p *program) serve(c *cli.Context) error {
 	s, err := p.newServing(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("check") {
+		return s.check(c.Context)
 	}
 	err = s.run(c.Context)
 	p.screen.Clear()
@@ -140,6 +145,7 @@ func (s *serving) run(ctx context.Context) error {
 	view := newServeView(s.p.screen, s.event)
 	shown := showLatest(view.show)
 	defer shown.close()
+	defer sdnotify.Stopping()
 	return serve.Run(ctx, serve.Config{
 		Settings: s.settings, Network: network, Rate: s.rate, Key: key, Cache: cache, Level: s.level,
 		Log: slog.New(slog.DiscardHandler), Status: shown.put, News: view.news,
@@ -149,6 +155,7 @@ func (s *serving) run(ctx context.Context) error {
 
 // ready tells people, scripts and the service manager that machines can boot.
 func (s *serving) ready(network mcast.Network, key trust.PublicKey) {
+	sdnotify.Ready()
 	s.p.screen.Say("serving the images in %s on %s %v, key fingerprint %s", screen.Safe(s.settings.Images), network.Name(), network.Addr(), key.Fingerprint())
 	s.p.screen.Say("switch the machines on and let them boot from the network (PXE)")
 	url := fmt.Sprintf("http://%v:%d/", network.Addr(), s.settings.HTTPPort)
