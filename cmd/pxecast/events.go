@@ -57,6 +57,11 @@ type packingEvent struct {
 
 type sendStatusEvent struct {
 	Event string `json:"event"` // "status"
+	sessionState
+}
+
+// sessionState is what a session looks like.
+type sessionState struct {
 	State string `json:"state"`
 	traffic
 	Loss      float64   `json:"loss"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
 	"github.com/pxecast/pxecast/internal/catalog"
@@ -120,8 +121,27 @@ func (p *program) newServing(c *cli.Context) (*serving, error) {
 	return s, err
 }
 
+// folder looks for the folder of images before anything takes time. The one that
+// nobody named is made: then people know where to put them.
+func (s *serving) folder() error {
+	folder := s.settings.Images
+	_, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) && folder == serve.DefaultImages {
+		if err = os.MkdirAll(folder, 0o755); err == nil {
+			s.p.screen.Say("made %s: put images there, now or later", folder)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("folder of images: %w: make it, or name another with --images", err)
+	}
+	return nil
+}
+
 // run serves until it is interrupted.
 func (s *serving) run(ctx context.Context) error {
+	if err := s.folder(); err != nil {
+		return err
+	}
 	network, err := mcast.Interface(s.settings.Interface, mcast.Options{})
 	if err != nil {
 		return err
