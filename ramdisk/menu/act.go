@@ -31,7 +31,7 @@ func (s *shell) act(ctx context.Context, a action) {
 		s.reports.add(a.event)
 	case openShell:
 		c := s.last
-		s.work.Go(func() { c.lend(ctx, s.interactive) })
+		s.work.Go(func() { c.lend(ctx, func(tty *os.File) { s.interactive(ctx, tty) }) })
 	case power:
 		s.work.Go(func() { s.power(ctx, a.off) })
 	}
@@ -89,7 +89,7 @@ func (s *shell) start(ctx context.Context, a startJob) {
 
 // interactive runs a shell on a console that is lent, with it as its controlling
 // terminal, so that ^C and job control work there.
-func (s *shell) interactive(tty *os.File) {
+func (s *shell) interactive(ctx context.Context, tty *os.File) {
 	path := tty.Name()
 	own, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *shell) interactive(tty *os.File) {
 		}
 	}
 	own.WriteString("\r\n\x1b[0mexit brings the menu back.\r\n")
-	cmd := exec.Command(s.cfg.Shell[0], s.cfg.Shell[1:]...)
+	cmd := exec.CommandContext(ctx, s.cfg.Shell[0], s.cfg.Shell[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = own, own, own
 	cmd.Dir = "/"
 	cmd.Env = append(environ("TERM"), "TERM="+kind)

@@ -227,7 +227,7 @@ func (p *imagesPage) enter(m *model, word string) {
 	if m.offer != nil {
 		images = m.offer.Images
 	}
-	if word == "" && p.chosen >= 0 {
+	if word == "" && p.chosen >= 0 && p.chosen < len(images) {
 		word = strconv.Itoa(p.chosen + 1)
 	}
 	n, err := strconv.Atoi(word)
