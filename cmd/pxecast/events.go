@@ -95,6 +95,12 @@ type ownEvent struct {
 	PeersDropped []droppedPeer `json:"peers_dropped"`
 }
 
+// failedEvent is the "failed" one, with what failed.
+type failedEvent struct {
+	ownEvent
+	Cause *string `json:"cause"`
+}
+
 // statusEvent is an ownEvent with how it goes on.
 type statusEvent struct {
 	ownEvent
