@@ -136,7 +136,7 @@ func (s *server) checkPorts() (all []Finding) {
 		share = sharePort
 	}
 	if port == dhcp.ClientPort {
-		share = "stop that DHCP client, or name this machine as next server in the network's DHCP server: without either, machines under UEFI find no menu"
+		share = "stop that DHCP client, or name this machine as next server in the network's DHCP server: without either, machines find no menu"
 	}
 	taken(err, "UDP", port, share)
 	return all
