@@ -188,6 +188,9 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 	case ok:
 		return nil, fmt.Errorf("serve DHCP: %w", takenError(err, "UDP", port.Port))
 	case err != nil:
+		if l != nil {
+			l.Close()
+		}
 		return nil, fmt.Errorf("serve DHCP on %s: %w", s.cfg.Interface, err)
 	}
 	return l, nil

@@ -59,6 +59,20 @@ func TestMenusRefuse(t *testing.T) {
 	}
 }
 
+// A machine's own menu is checked when it is asked for.
+func TestBadMenusGiveWay(t *testing.T) {
+	s := serve(t)
+	s.cfg.Menu = func(m Machine) Menu {
+		if m.MAC != "" {
+			return Menu{Args: []string{"x\nhalt"}}
+		}
+		return Menu{Args: []string{"for=all"}}
+	}
+	if text := fetch(t, s, "grub/machine/52:54:00:12:34:56"); !strings.Contains(text, "for=all") || strings.Contains(text, "x\n") {
+		t.Error(text)
+	}
+}
+
 // What DHCP does, as it is told: reasons once for each machine.
 func TestDHCPIsTold(t *testing.T) {
 	var got []string

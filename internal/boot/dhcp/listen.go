@@ -150,10 +150,10 @@ func (l *Listener) hear(s *socket, p *Packet, from netip.AddrPort) {
 			note.Told, note.Why = 0, "the answer can't be sent: "+err.Error()
 		}
 	}
-	if err := l.save(); err != nil && note.Why == "" {
-		note.Why = "the leases can't be written down: " + err.Error()
-	}
 	l.note(note)
+	if err := l.save(); err != nil {
+		l.note(Note{Client: note.Client, Why: "the leases can't be written down: " + err.Error()})
+	}
 }
 
 func (l *Listener) send(r *Reply) error {
