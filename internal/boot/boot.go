@@ -35,7 +35,7 @@ type Config struct {
 	// Events is called when something happens, from many goroutines at a time, and
 	// must not wait. Default: nobody is told.
 	Events func(Event)
-	Ready  func() // is called when all ports are open. Default: nobody is told
+	Ready  func()       // is called when all ports are open. Default: nobody is told
 	Log    *slog.Logger // of the server's own troubles; default none
 }
 
