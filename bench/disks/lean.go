@@ -7,11 +7,11 @@ var leanBoots = []string{
 	"grub-efi-amd64-signed", "shim-signed", "grub-pc-bin",
 }
 
-// leftOut is what no login prompt needs.
-var leftOut = []string{
-	"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/i18n/*",
-	"/usr/lib/x86_64-linux-gnu/gconv/*", "/usr/share/zoneinfo/*", "/usr/share/grub/*", "/usr/lib/grub/x86_64-efi/*",
-}
+// leftOut takes out what no login prompt needs. It is done afterwards, for where
+// dpkg leaves out paths, mmdebstrap starts a filter for each package.
+const leftOut = `set -e; cd "$1/usr"
+rm -rf share/doc share/man share/info share/locale share/i18n share/zoneinfo share/grub \
+	lib/x86_64-linux-gnu/gconv lib/grub/x86_64-efi`
 
 // leanInit puts the prompt on the serial line and on one console. The devices
 // are the kernel's own (devtmpfs); udev, which would look at each of them again,
@@ -22,9 +22,5 @@ rm -f "$1"/etc/rc?.d/S??udev`
 
 // leanOptions are mmdebstrap's for a lean system.
 func leanOptions() []string {
-	options := []string{"--customize-hook=" + leanInit}
-	for _, path := range leftOut {
-		options = append(options, "--dpkgopt=path-exclude="+path)
-	}
-	return options
+	return []string{"--customize-hook=" + leanInit, "--customize-hook=" + leftOut}
 }
