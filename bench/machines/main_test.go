@@ -24,8 +24,10 @@ import (
 var run struct {
 	folder  string
 	program string
-	image   func() (disks.Disk, error) // made once, kept in the cache
+	image   func() (disks.Disk, error) // these are made when they are wanted
 	raw     func() (string, error)     // the image unpacked
+	packed  func() (string, error)     // the packed image
+	boot    func() (string, error)     // the boot folder
 }
 
 func TestMain(m *testing.M) {
@@ -48,21 +50,8 @@ func all(m *testing.M) (code int, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("building pxecast: %w\n%s", err, out)
 	}
-	run.image = sync.OnceValues(func() (disks.Disk, error) {
-		cache, err := disks.CacheDir()
-		if err != nil {
-			return disks.Disk{}, err
-		}
-		return disks.DebianLean(context.Background(), cache, os.Stderr)
-	})
-	run.raw = sync.OnceValues(func() (string, error) {
-		image, err := run.image()
-		if err != nil {
-			return "", err
-		}
-		path := filepath.Join(run.folder, "image.raw")
-		return path, image.Raw(context.Background(), path)
-	})
+	run.image, run.raw = sync.OnceValues(makeImage), sync.OnceValues(unpack)
+	run.packed, run.boot = sync.OnceValues(pack), sync.OnceValues(makeBoot)
 	return m.Run(), nil
 }
 
