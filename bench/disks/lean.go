@@ -3,7 +3,7 @@ package disks
 // leanBoots is what boots the lean disk. Its init is sysvinit: on an emulated
 // processor systemd takes twenty seconds longer to the same prompt.
 var leanBoots = []string{
-	"linux-image-cloud-amd64", "initramfs-tools", "zstd", "sysvinit-core",
+	"linux-image-amd64", "initramfs-tools", "zstd", "sysvinit-core",
 	"grub-efi-amd64-signed", "shim-signed", "grub-pc-bin",
 }
 
@@ -11,7 +11,10 @@ var leanBoots = []string{
 // dpkg leaves out paths, mmdebstrap starts a filter for each package.
 const leftOut = `set -e; cd "$1/usr"
 rm -rf share/doc share/man share/info share/locale share/i18n share/zoneinfo share/grub \
-	lib/x86_64-linux-gnu/gconv lib/grub/x86_64-efi`
+	lib/x86_64-linux-gnu/gconv lib/grub/x86_64-efi
+cd lib/modules/*/kernel
+rm -rf sound net drivers/gpu drivers/hid drivers/iio drivers/infiniband drivers/isdn drivers/media drivers/net drivers/staging
+chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`
 
 // leanInit puts the prompt on the serial line and on one console. The devices
 // are the kernel's own (devtmpfs); udev, which would look at each of them again,
