@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/sender"
 	"github.com/pxecast/pxecast/sender/diagnosis"
 )

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/receiver"
 )

@@ -90,6 +90,49 @@ type ownEvent struct {
 	PeersDropped []droppedPeer `json:"peers_dropped"`
 }
 
+// statusEvent is an ownEvent with how it goes on.
+type statusEvent struct {
+	ownEvent
+	progressFields
+}
+
+// progressFields are how fast a receiver gets on, and what holds it up.
+type progressFields struct {
+	Image           string   `json:"image"` // its name
+	RateMBPerS      float64  `json:"rate_mb_per_s"`
+	SecondsLeft     *float64 `json:"seconds_left"`
+	LimitedBy       *string  `json:"limited_by"`
+	Waiting         *string  `json:"waiting"`
+	SymbolsRepaired uint64   `json:"symbols_repaired"`
+	BytesChecked    *int64   `json:"bytes_checked"`
+	BytesVerified   int64    `json:"bytes_verified"`
+	Room            roomJSON `json:"room"`
+}
+
+// roomJSON is what the sender says of all machines.
+type roomJSON struct {
+	Machines int     `json:"machines"`
+	Done     int     `json:"done"`
+	Failed   int     `json:"failed"`
+	Slowest  float64 `json:"slowest"` // fraction of the image
+}
+
+func progressOf(st *receiver.Status, p pace) progressFields {
+	f := progressFields{
+		Image: st.Name, RateMBPerS: millis(p.rate / 1e6), LimitedBy: orNull(p.limit), Waiting: orNull(st.Waiting),
+		SymbolsRepaired: st.Counters.Repaired, BytesVerified: st.Verified,
+		Room: roomJSON{st.Room.Machines, st.Room.Done, st.Room.Failed, float64(st.Room.Slowest) / 1000},
+	}
+	if left := float64(st.RawSize) - p.done; p.rate > 0 && left >= 0 {
+		seconds := millis(left / p.rate)
+		f.SecondsLeft = &seconds
+	}
+	if st.Check.Running {
+		f.BytesChecked = &st.Check.Bytes
+	}
+	return f
+}
+
 // droppedPeer is a machine that failed this one when it was asked for blocks.
 type droppedPeer struct {
 	Address string `json:"address"`

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 )
 
 // Exit statuses.

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/source"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/urfave/cli/v2"
 )
@@ -61,7 +61,7 @@ func describe(path string) (imageDescription, error) {
 		return imageDescription{}, err
 	}
 	defer in.Close()
-	d := imageDescription{Name: imageName(path), StoredBytes: in.Stat().Size, BlockBytes: protocol.BlockSize}
+	d := imageDescription{Name: image.NameOf(path), StoredBytes: in.Stat().Size, BlockBytes: protocol.BlockSize}
 	packed, err := image.Open(path)
 	if err == nil {
 		d.Form = "packed image"

@@ -11,7 +11,7 @@ import (
 	"os"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/urfave/cli/v2"
 )
 
@@ -70,7 +70,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.sendCommand(), p.receiveCommand(), p.benchCommand(), p.listCommand(),
 			p.packCommand(), p.inspectCommand(), p.verifyCommand(), p.keyCommand(),
-			p.completionCommand(), p.manCommand(), p.versionCommand(),
+			p.completionCommand(), p.manCommand(), p.versionCommand(), p.menuCommand(),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/sender"
 )
 

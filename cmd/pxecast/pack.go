@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/source"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/urfave/cli/v2"
 )
 
@@ -44,7 +44,7 @@ func (p *program) pack(c *cli.Context) error {
 		return cmdline.Usagef("pack - needs --output FILE: what came from standard input is not found again in the cache")
 	}
 	began := time.Now()
-	opts := image.PackOptions{Level: l, Progress: p.progress("packing", imageName(input), &events{}).show}
+	opts := image.PackOptions{Level: l, Progress: p.progress("packing", image.NameOf(input), &events{}).show}
 	packed, err := packTo(c.Context, input, output, opts)
 	p.screen.Clear()
 	if err != nil {
@@ -69,7 +69,7 @@ func packTo(ctx context.Context, input, output string, opts image.PackOptions) (
 		return nil, fmt.Errorf("--output %s is the image itself: choose another file", output)
 	}
 	if errB == nil && b.IsDir() {
-		return nil, fmt.Errorf("--output %s is a directory: name a file in it, such as %s", output, filepath.Join(output, imageName(input)+".img.zst"))
+		return nil, fmt.Errorf("--output %s is a directory: name a file in it, such as %s", output, filepath.Join(output, image.NameOf(input)+".img.zst"))
 	}
 	if errB == nil && !b.Mode().IsRegular() {
 		return nil, fmt.Errorf("--output %s is not a regular file, and would be replaced: choose another file", output)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/screen"
 )
 
 const barWidth = 24

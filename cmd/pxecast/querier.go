@@ -27,8 +27,8 @@ func querierFlag() cli.Flag {
 		Usage: "ask the network who wants multicast (IGMP querier), for switches that filter it: `Q` is auto (where nobody else asks), on or off"}
 }
 
-func parseQuerier(c *cli.Context) (querierChoice, error) {
-	switch q := querierChoice(c.String("querier")); q {
+func parseQuerier(text string) (querierChoice, error) {
+	switch q := querierChoice(text); q {
 	case querierAuto, querierOn, querierOff:
 		return q, nil
 	default:

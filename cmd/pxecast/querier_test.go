@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/querier"
+	"github.com/pxecast/pxecast/internal/screen"
 )
 
 // What people and scripts are told of who asks: people nothing as long as it is

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/pxecast/pxecast/receiver"

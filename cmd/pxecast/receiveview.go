@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/pxecast/pxecast/receiver"
 )
@@ -23,17 +23,42 @@ type receiveView struct {
 
 func newReceiveView(r *receiving) *receiveView { return &receiveView{r: r, now: time.Now} }
 
+// pace is how fast a disk gets on, and what holds it up.
+type pace struct {
+	done  float64 // bytes: written, or read back while that goes on
+	rate  float64 // of them a second now
+	limit string  // "network", "processor" or "disk"; "" unknown
+}
+
+// measure takes each status once.
+func (v *receiveView) measure(now time.Time, st *receiver.Status) pace {
+	p := pace{done: float64(st.Counters.Written), rate: v.written.Add(now, float64(st.Counters.Written))}
+	if back := v.verified.Add(now, float64(st.Verified)); st.State == protocol.ReceiverVerifying {
+		p.done, p.rate = float64(st.Verified), back
+	}
+	shed, overflow := v.shed.Add(now, float64(st.Counters.Shed)), v.overflow.Add(now, float64(st.Counters.Overflow))
+	switch {
+	case st.State == protocol.ReceiverFlushing, st.State == protocol.ReceiverVerifying, st.Check.Running:
+		p.limit = "disk"
+	case st.State != protocol.ReceiverReceiving:
+	case shed > 0:
+		p.limit = "disk"
+	case overflow > 0:
+		p.limit = "processor"
+	default:
+		p.limit = "network"
+	}
+	return p
+}
+
 // show is for receiver.Config.Status.
 func (v *receiveView) show(st receiver.Status) {
 	now := v.now()
 	v.notify(st.Notices)
+	p := v.measure(now, &st)
 	if now.Sub(v.told) >= time.Second {
 		v.told = now
-		v.r.event.print(ownEventOf("status", v.r.cfg.ID, v.r.network.Addr().String(), &st))
-	}
-	done, rate := float64(st.Counters.Written), v.written.Add(now, float64(st.Counters.Written))
-	if back := v.verified.Add(now, float64(st.Verified)); st.State == protocol.ReceiverVerifying {
-		done, rate = float64(st.Verified), back
+		v.r.event.print(statusEvent{ownEventOf("status", v.r.cfg.ID, v.r.network.Addr().String(), &st), progressOf(&st, p)})
 	}
 	state := st.State.String()
 	switch st.State {
@@ -44,8 +69,8 @@ func (v *receiveView) show(st receiver.Status) {
 			state += "staying"
 		}
 	}
-	v.r.p.screen.Update(state, v.line(&st, done, rate, false), func(width, _ int) []string {
-		return []string{v.line(&st, done, rate, true), v.room(&st, now)}
+	v.r.p.screen.Update(state, v.line(&st, p.done, p.rate, false), func(width, _ int) []string {
+		return []string{v.line(&st, p.done, p.rate, true), v.room(&st, p.limit)}
 	})
 }
 
@@ -85,7 +110,7 @@ func (v *receiveView) line(st *receiver.Status, done, rate float64, bar bool) st
 }
 
 // room is what is known of the other machines, and what holds this one up.
-func (v *receiveView) room(st *receiver.Status, now time.Time) string {
+func (v *receiveView) room(st *receiver.Status, limit string) string {
 	text := "  the room: "
 	if st.Room.Machines == 0 {
 		text += "not known yet"
@@ -98,15 +123,14 @@ func (v *receiveView) room(st *receiver.Status, now time.Time) string {
 			text += fmt.Sprintf(", slowest at %d %%", st.Room.Slowest/10)
 		}
 	}
-	if limit := v.limit(st, now); limit != "" {
-		text += "; " + limit
+	if words := limitWords(st, limit); words != "" {
+		text += "; " + words
 	}
 	return text
 }
 
-// limit says what holds this machine up.
-func (v *receiveView) limit(st *receiver.Status, now time.Time) string {
-	shed, overflow := v.shed.Add(now, float64(st.Counters.Shed)), v.overflow.Add(now, float64(st.Counters.Overflow))
+// limitWords says what holds this machine up.
+func limitWords(st *receiver.Status, limit string) string {
 	switch {
 	case st.Waiting != "":
 		return screen.Safe(st.Waiting)
@@ -114,10 +138,6 @@ func (v *receiveView) limit(st *receiver.Status, now time.Time) string {
 		return fmt.Sprintf("checking the disk: %s, %s equal", screen.Percent(float64(st.Check.Bytes), float64(st.RawSize)), screen.Bytes(st.Check.Equal))
 	case st.State != protocol.ReceiverReceiving:
 		return ""
-	case shed > 0:
-		return "limit: this disk"
-	case overflow > 0:
-		return "limit: this machine's processor"
 	}
-	return "limit: network or sender"
+	return map[string]string{"disk": "limit: this disk", "processor": "limit: this machine's processor", "network": "limit: network or sender"}[limit]
 }

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/source"
 	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/pxecast/pxecast/sender"
@@ -93,7 +93,7 @@ func (p *program) newSending(c *cli.Context) (*sending, error) {
 	if s.cfg.Parity, err = cmdline.ParseParity(c.String("parity")); err != nil {
 		return nil, err
 	}
-	if s.querier, err = parseQuerier(c); err != nil {
+	if s.querier, err = parseQuerier(c.String("querier")); err != nil {
 		return nil, err
 	}
 	s.opts = mcast.Options{TTL: c.Int("ttl"), NoGSO: c.Bool("no-gso")}
@@ -111,7 +111,7 @@ func (p *program) newSending(c *cli.Context) (*sending, error) {
 		return nil, cmdline.Usagef("--name: more than the %d bytes that menus show", protocol.MaxName)
 	}
 	if s.name == "" {
-		s.name = imageName(s.input)
+		s.name = image.NameOf(s.input)
 	}
 	s.cfg.Name = s.name
 	return s, nil

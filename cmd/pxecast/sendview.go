@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/pxecast/pxecast/sender"
 )

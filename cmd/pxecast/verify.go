@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/urfave/cli/v2"
 )
 
@@ -36,7 +36,7 @@ func (p *program) verify(c *cli.Context) error {
 	}
 	defer d.Close()
 	input := c.Args().First()
-	packed, err := fromCache(c.Context, input, image.PackOptions{Progress: p.progress("checking", imageName(input), &events{}).show})
+	packed, err := fromCache(c.Context, input, image.PackOptions{Progress: p.progress("checking", image.NameOf(input), &events{}).show})
 	p.screen.Clear()
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pxecast/pxecast/cmd/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/protocol"
 	"github.com/pxecast/pxecast/sender"
 )
@@ -129,16 +129,5 @@ func TestVerdict(t *testing.T) {
 	}
 	if !errors.Is(errInterrupted, context.Canceled) || exitStatus(fmt.Errorf("x: %w", errInterrupted)) != exitInterrupted {
 		t.Error("an interruption is no longer one")
-	}
-}
-
-func TestImageName(t *testing.T) {
-	for in, want := range map[string]string{
-		"/a/lab.img.gz": "lab", "lab.qcow2": "lab", "LAB.IMG.XZ": "LAB", "win11-23H2.raw.zst": "win11-23H2",
-		"debian-12.7": "debian-12.7", ".img": ".img", "-": "stdin", "room.iso": "room.iso", "lab.img.zstd": "lab",
-	} {
-		if got := imageName(in); got != want {
-			t.Errorf("imageName(%q) = %q; want %q", in, got, want)
-		}
 	}
 }

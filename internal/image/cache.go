@@ -83,6 +83,34 @@ func (c Cache) Get(ctx context.Context, input string, opts PackOptions) (*Packed
 	return p, err
 }
 
+// Lookup returns what Get would return without any work; nil when there is work
+// to be done.
+func (c Cache) Lookup(input string, l Level) (*Packed, error) {
+	in, err := source.Open(input)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	id, ok := in.Identity()
+	if !ok {
+		return nil, nil
+	}
+	p, err := Open(in.Name())
+	switch {
+	case err == nil && c.verified(p, id):
+		return p, nil
+	case err == nil:
+		p.Close()
+		return nil, nil
+	case !errors.Is(err, ErrNotPacked):
+		return nil, err
+	}
+	if p, err = Open(filepath.Join(c.Dir, keyOf(id, l).file(packedSuffix))); err != nil {
+		return nil, nil // nothing there, or nothing that Get would take
+	}
+	return p, nil
+}
+
 // inPlace returns the input itself when it is a packed image, nil when it is
 // something else.
 func (c Cache) inPlace(ctx context.Context, in *source.Input, opts PackOptions) (*Packed, error) {
@@ -96,10 +124,7 @@ func (c Cache) inPlace(ctx context.Context, in *source.Input, opts PackOptions) 
 	} else if err != nil {
 		return nil, err
 	}
-	key := keyOf(id, 0)
-	mark := filepath.Join(c.Dir, key.file(verifiedSuffix))
-	text := p.m.ID().String() + "\n"
-	if b, err := os.ReadFile(mark); err == nil && string(b) == text {
+	if c.verified(p, id) {
 		return p, nil
 	}
 	if err = p.Verify(ctx, opts.Progress); err == nil {
@@ -110,10 +135,23 @@ func (c Cache) inPlace(ctx context.Context, in *source.Input, opts PackOptions) 
 		return nil, err
 	}
 	// Not to remember costs one more Verify: no reason to fail.
-	if os.MkdirAll(c.Dir, 0o700) == nil && writeMark(mark, text) == nil {
-		c.prune(key, verifiedSuffix)
+	if os.MkdirAll(c.Dir, 0o700) == nil && writeMark(c.mark(id), markText(p)) == nil {
+		c.prune(keyOf(id, 0), verifiedSuffix)
 	}
 	return p, nil
+}
+
+// mark is the file that says that the packed image with this identity was
+// verified.
+func (c Cache) mark(id source.Identity) string {
+	return filepath.Join(c.Dir, keyOf(id, 0).file(verifiedSuffix))
+}
+
+func markText(p *Packed) string { return p.m.ID().String() + "\n" }
+
+func (c Cache) verified(p *Packed, id source.Identity) bool {
+	b, err := os.ReadFile(c.mark(id))
+	return err == nil && string(b) == markText(p)
 }
 
 func writeMark(path, text string) error {

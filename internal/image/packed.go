@@ -155,5 +155,15 @@ func (p *Packed) Prefetch(i, n int) {
 	unix.Fadvise(int(p.file.Fd()), from, to-from, unix.FADV_WILLNEED)
 }
 
+// Dup returns the same packed image, to be closed by itself. It is good for
+// files that have no name any more.
+func (p *Packed) Dup() (*Packed, error) {
+	fd, err := unix.FcntlInt(p.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s again: %w", p.name, err)
+	}
+	return &Packed{file: os.NewFile(uintptr(fd), p.name), name: p.name, m: p.m}, nil
+}
+
 // Close closes the file.
 func (p *Packed) Close() error { return p.file.Close() }

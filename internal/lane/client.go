@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/blockset"
+	"github.com/pxecast/pxecast/internal/gate"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/protocol"
 )
@@ -32,7 +33,7 @@ type Client struct {
 // NewClient returns a client whose connections come from the address local; the
 // zero Addr leaves that to the kernel.
 func NewClient(local netip.Addr) *Client {
-	return &Client{local: local, silence: silence, total: totalTime, tftp: make(chan struct{}, parallel)}
+	return &Client{local: local, silence: silence, total: gate.TotalTime, tftp: make(chan struct{}, parallel)}
 }
 
 // Close closes the connections that wait for another request.

@@ -13,14 +13,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// taken returns how many have a place.
-func (q *quota) taken() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.all
-}
+	"github.com/pxecast/pxecast/internal/gate"
+)
 
 // packet is one that came, and from where.
 type packet struct {
@@ -39,7 +34,7 @@ func answers(t *testing.T, server *TFTPServer, request []byte, times int) (all [
 		c.WriteToUDPAddrPort(request, server.Addr())
 	}
 	seen(t, server)
-	eventually(t, "a request that nobody follows up is forgotten", func() bool { return server.newcomers.taken() == 0 })
+	eventually(t, "a request that nobody follows up is forgotten", func() bool { return server.Newcomers() == 0 })
 	c.WriteToUDPAddrPort([]byte("the end"), self)
 	for {
 		b := make([]byte, 2000)
@@ -91,12 +86,12 @@ func TestTFTPBoundsWhatNobodyAskedFor(t *testing.T) {
 				t.Errorf("%q is answered with %d bytes: %.30q", p, len(a.data), a.data)
 			}
 		}
-		if len(from) != newcomersEach {
-			t.Errorf("%d of 50 requests are answered, want %d", len(from), newcomersEach)
+		if len(from) != gate.NewcomersEach {
+			t.Errorf("%d of 50 requests are answered, want %d", len(from), gate.NewcomersEach)
 		}
 		for _, n := range from {
-			if n > 1+tftpAgain+1 {
-				t.Errorf("%d packets for one request, want %d and an error", n, 1+tftpAgain)
+			if n > 1+gate.QuickWaits.Times+1 {
+				t.Errorf("%d packets for one request, want %d and an error", n, 1+gate.QuickWaits.Times)
 			}
 		}
 	}
@@ -114,7 +109,7 @@ func TestForgedRequestsLeaveTheOthersAlone(t *testing.T) {
 	var got bytes.Buffer
 	var once sync.Once
 	err := c.transfer(t.Context(), server.Addr(), n, int64(len(want)), writes(func(p []byte) {
-		if got.Write(p); got.Len() < 4*tftpBlock {
+		if got.Write(p); got.Len() < 4*gate.Block {
 			return
 		}
 		once.Do(func() {
@@ -122,7 +117,7 @@ func TestForgedRequestsLeaveTheOthersAlone(t *testing.T) {
 				udpOf(t, byte(1+i%50)).WriteToUDPAddrPort(request(opRead, n.String()), server.Addr())
 			}
 			seen(t, server)
-			if n := server.newcomers.taken(); n != 2 {
+			if n := server.Newcomers(); n != 2 {
 				t.Errorf("%d have a newcomer's place, want 2", n)
 			}
 		})
@@ -130,37 +125,9 @@ func TestForgedRequestsLeaveTheOthersAlone(t *testing.T) {
 	if err != nil || !bytes.Equal(got.Bytes(), want) {
 		t.Errorf("who was being served gets %d bytes, want %d; %v", got.Len(), len(want), err)
 	}
-	eventually(t, "forged requests are forgotten", func() bool { return server.newcomers.taken() == 0 })
+	eventually(t, "forged requests are forgotten", func() bool { return server.Newcomers() == 0 })
 	if !begun(t, server.Addr(), 1, s) {
 		t.Error("nobody gets a place any more")
-	}
-}
-
-// A newcomer is who has not acknowledged a whole packet, and not who got one that is
-// shorter.
-func TestNewcomersBecomeProven(t *testing.T) {
-	server := &TFTPServer{newcomers: newQuota(9, 9), proven: newQuota(9, 9)}
-	for _, size := range []int{0, 1, 511, 512, 513, 1500} {
-		server.newcomers.enter(loopback)
-		o := &outgoing{server: server, client: loopback, among: server.newcomers, until: time.Now().Add(time.Hour), content: whole(make([]byte, size), 1)}
-		packet := make([]byte, 512)
-		if n, err := io.ReadFull(o, packet); n < len(packet) && err == nil || o.among != server.newcomers {
-			t.Errorf("of %d bytes: %d, %v, and proven is %v", size, n, err, o.among == server.proven)
-		}
-		if size < len(packet) {
-			continue
-		}
-		if io.ReadFull(o, packet); o.among != server.proven {
-			t.Errorf("of %d bytes: not proven by an ACK", size)
-		}
-	}
-	if in, out := server.newcomers.taken(), server.proven.taken(); in != 3 || out != 3 {
-		t.Errorf("%d newcomers and %d others, want 3 and 3", in, out)
-	}
-	server.proven.most = 3
-	o := &outgoing{server: server, client: loopback, among: server.newcomers, full: true}
-	if _, err := o.Read(make([]byte, 512)); err != errTFTPBusy || o.among != server.newcomers {
-		t.Errorf("without a place among the others: %v, want %v", err, errTFTPBusy)
 	}
 }
 
@@ -181,7 +148,7 @@ func TestGatesTakePlacesBack(t *testing.T) {
 	if err != nil || b[1] != opError {
 		t.Errorf("%.30q, %v; want no answer to the first request", b[:n], err)
 	}
-	if n := server.newcomers.taken(); n != 0 {
+	if n := server.Newcomers(); n != 0 {
 		t.Errorf("%d have a place", n)
 	}
 }
@@ -233,7 +200,7 @@ func TestTFTPServersEndWithTheirTransfers(t *testing.T) {
 		all := make([]byte, 1<<20)
 		eventually(t, end+" ends the library's server", func() bool {
 			running := all[:runtime.Stack(all, true)]
-			return !bytes.Contains(running, []byte("tftp/v3.(*Server).Serve(")) && server.newcomers.taken() == 0
+			return !bytes.Contains(running, []byte("tftp/v3.(*Server).Serve(")) && server.Newcomers() == 0
 		})
 	}
 }
@@ -337,27 +304,4 @@ func TestEndlessAgreementKeepsNoMoreThanThePlaces(t *testing.T) {
 	}
 	server.Close()
 	eventually(t, "the places are free when the server is silent", func() bool { return len(c.tftp) == 0 })
-}
-
-func TestRequestsAreChecked(t *testing.T) {
-	good := "images/" + strings.Repeat("0a", 32) + "/blocks/0-63"
-	for packet, want := range map[string]error{
-		"\x00\x01" + good + "\x00octet\x00":                                     nil,
-		"\x00\x01" + good + "\x00OcTeT\x00BlkSize\x00512\x00TSIZE\x000\x00":     nil,
-		"\x00\x01" + good + "\x00octet\x00blksize\x00":                          nil,
-		"\x00\x01" + good + "\x00netascii\x00":                                  errTFTPMode,
-		"\x00\x02" + good + "\x00octet\x00":                                     errTFTPWrite,
-		"\x00\x01../x\x00octet\x00":                                             errTFTPName,
-		"\x00\x01" + good + "\x00octet":                                         errUnanswered,
-		"\x00\x01" + good + "\x00":                                              errUnanswered,
-		"\x00\x01" + good + "\x00octet\x00x\x00" + strings.Repeat("1\x00", 300): errUnanswered,
-		"\x00\x04\x00\x01":                                                      errUnanswered,
-		"\x01\x01" + good + "\x00octet\x00":                                     errUnanswered,
-		"\x00":                                                                  errUnanswered,
-		"":                                                                      errUnanswered,
-	} {
-		if err := checkRequest([]byte(packet)); err != want {
-			t.Errorf("%.100q: %v, want %v", packet, err, want)
-		}
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pxecast/pxecast/internal/gate"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -74,13 +75,13 @@ func serveOn(ctx context.Context, l net.Listener, cfg ServerConfig) *Server {
 		Handler:           http.HandlerFunc(s.answer),
 		ReadHeaderTimeout: headTime, IdleTimeout: idleTime, WriteTimeout: partTime,
 		MaxHeaderBytes:               4 << 10,
-		ConnContext:                  markBusy,
+		ConnContext:                  gate.MarkBusy,
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     log.New(io.Discard, "", 0), // what clients do wrong is not for our terminal
 	}
 	go func() {
 		defer close(s.over)
-		s.http.Serve(newListener(l, cfg.Allowed, cfg.Connections, cfg.PerClient))
+		s.http.Serve(gate.NewListener(l, cfg.Allowed, cfg.Connections, cfg.PerClient))
 	}()
 	s.detach = context.AfterFunc(ctx, s.end)
 	return s
@@ -107,7 +108,7 @@ func (s *Server) end() {
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	s.handling.RLock()
 	defer s.handling.RUnlock()
-	busy := r.Context().Value(busyKey{}) != nil
+	busy := gate.Busy(r.Context())
 	path, rooted := strings.CutPrefix(r.RequestURI, "/")
 	n, named := parseName(path)
 	switch {
@@ -161,7 +162,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, n name) {
 // copy sends c in parts, each of which has its time, all together too.
 func (s *Server) copy(w http.ResponseWriter, c content) (whole bool) {
 	control := http.NewResponseController(w)
-	until := time.Now().Add(totalTime(c.Size()))
+	until := time.Now().Add(gate.TotalTime(c.Size()))
 	for left := c.Size(); left > 0; {
 		by := time.Now().Add(partTime)
 		if until.Before(by) {
@@ -176,10 +177,4 @@ func (s *Server) copy(w http.ResponseWriter, c content) (whole bool) {
 		left -= n
 	}
 	return true
-}
-
-// totalTime is how long size bytes may take: at 64 KiB/s and ten seconds, so
-// that nobody holds a place for ever by going on slowly.
-func totalTime(size int64) time.Duration {
-	return 10*time.Second + time.Duration(size>>16)*time.Second
 }

@@ -6,12 +6,6 @@ import (
 	"net/netip"
 )
 
-// admits reports whether a machine may ask a server that is for allowed, and for
-// its own machine by loopback.
-func admits(allowed netip.Prefix, who netip.Addr) bool {
-	return who.IsLoopback() || allowed.Contains(who)
-}
-
 // Subnet returns the prefix of the subnet that this machine has the address a in.
 // One of a single address is an error: who else is on the network it does not say.
 func Subnet(a netip.Addr) (netip.Prefix, error) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pxecast/pxecast/internal/gate"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/protocol"
@@ -132,7 +133,7 @@ func TestTFTPBoundsTransfers(t *testing.T) {
 		}
 	}
 	eventually(t, "transfers whose clients fall silent are forgotten", func() bool {
-		return server.proven.room(netip.MustParseAddr("127.0.0.2"))
+		return server.Newcomers()+server.Proven() == 0
 	})
 	if !begun(t, server.Addr(), 2, s) {
 		t.Error("there is no room for another")
@@ -327,7 +328,7 @@ func TestBadTFTPServersAreNamedWithWhatTheyDid(t *testing.T) {
 		{"sends scraps", func(int, []byte) []byte { return []byte{0} }, Garbled},
 		{"has no such file", func(int, []byte) []byte { return said(1, "File not found") }, Lacks},
 		{"forbids", func(int, []byte) []byte { return said(2, "Access \x1b[31mviolation") }, Refused},
-		{"is busy", func(int, []byte) []byte { return said(1, errTFTPBusy.Error()) }, Busy},
+		{"is busy", func(int, []byte) []byte { return said(1, gate.ErrBusy.Error()) }, Busy},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 
 	"github.com/pin/tftp/v3"
+
+	"github.com/pxecast/pxecast/internal/gate"
 )
 
 // receive is a transfer as the library does it.
@@ -18,10 +20,10 @@ func (c *Client) receive(at netip.AddrPort, n name, w io.Writer) error {
 			return err
 		}
 	}
-	client.SetBlockSize(tftpBlock)
-	client.SetTimeout(tftpWait)
-	client.SetRetries(tftpAgain)
-	client.SetBackoff(tftpBackoff)
+	client.SetBlockSize(gate.Block)
+	client.SetTimeout(gate.QuickWaits.First)
+	client.SetRetries(gate.QuickWaits.Times)
+	client.SetBackoff(gate.QuickWaits.Backoff)
 	r, err := client.Receive(n.String(), "octet")
 	if err != nil {
 		return err

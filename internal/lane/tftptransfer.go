@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pxecast/pxecast/internal/gate"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -124,24 +125,13 @@ func tftpError(at netip.AddrPort, err error, got int64) error {
 	return &Fault{Did: Garbled, Err: errors.New(protocol.Text(err.Error(), protocol.MaxText))}
 }
 
-// What our server says when there is nothing to send, always with the code 1.
-var (
-	errTFTPName   = errors.New("no such name")
-	errTFTPWrite  = errors.New("read only")
-	errTFTPMode   = errors.New("octet mode only")
-	errTFTPBusy   = errors.New("busy: ask again later")
-	errTFTPFailed = errors.New("it cannot be read")
-	errTFTPClosed = errors.New("the server ends")
-	errTFTPSlow   = errors.New("too slow")
-)
-
 // saidByTFTP returns what an error packet says (RFC 1350 §5) that comes first,
 // given as its code and its message.
 func saidByTFTP(said string) Did {
 	switch {
-	case strings.Contains(said, errTFTPBusy.Error()):
+	case strings.Contains(said, gate.ErrBusy.Error()):
 		return Busy
-	case strings.Contains(said, errTFTPFailed.Error()), strings.Contains(said, errTFTPClosed.Error()):
+	case strings.Contains(said, gate.ErrFailed.Error()), strings.Contains(said, gate.ErrClosed.Error()):
 		return Closed
 	case strings.HasPrefix(said, "1,"): // file not found
 		return Lacks

@@ -14,8 +14,8 @@ const module = "github.com/pxecast/pxecast"
 // layers is the tree from the bottom up. A folder imports from its own layer and
 // those below. A folder that is new has to be given a place here first.
 var layers = [][]string{
-	{"protocol", "internal/blockset", "internal/hugepage"},
-	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane", "internal/querier", "internal/catalog", "internal/library", "internal/debian"},
+	{"protocol", "internal/blockset", "internal/hugepage", "internal/gate"},
+	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane", "internal/querier", "internal/catalog", "internal/library", "internal/debian", "internal/screen"},
 	{"sender", "receiver"},
 	{"ramdisk", "internal/boot", "internal/web"},
 	{"serve"},
@@ -28,10 +28,11 @@ var only = map[string][]string{
 	"protocol":          {"github.com/cespare/xxhash/v2"},
 	"internal/blockset": {},
 	"internal/hugepage": {"golang.org/x/sys/unix"},
+	"internal/gate":     {"github.com/pin/tftp/v3"},
 	"internal/trust":    {module + "/protocol"},
 	"internal/querier":  {"golang.org/x/sys/unix"},
 	"internal/fec":      {module + "/protocol", "github.com/klauspost/reedsolomon"},
-	"internal/lane":     {module + "/protocol", module + "/internal/blockset", module + "/internal/image", "github.com/pin/tftp/v3", "golang.org/x/sync/errgroup"},
+	"internal/lane":     {module + "/protocol", module + "/internal/blockset", module + "/internal/image", module + "/internal/gate", "github.com/pin/tftp/v3", "golang.org/x/sync/errgroup"},
 }
 
 // A file's imports, by the folder it is in ("" is the root of the module).

@@ -37,6 +37,11 @@ func (f Form) container() bool { return f == FormQcow2 || f == FormVmdk || f == 
 // at byte 68.
 const headSize = 512
 
+// Detect tells the form of an input by its first bytes, 512 of them or as many as
+// there are. The error says what else it is, and begins with a verb: "is a zip
+// archive: unpack it first".
+func Detect(head []byte) (Form, error) { return detect(head[:min(headSize, len(head))], true) }
+
 // A signature is how the files of a form begin.
 type signature struct {
 	form   Form

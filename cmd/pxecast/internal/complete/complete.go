@@ -67,7 +67,7 @@ func Script(app *cli.App, shell string) (string, error) {
 
 func names(app *cli.App) []string {
 	var list []string
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		list = append(list, c.Name)
 	}
 	return list

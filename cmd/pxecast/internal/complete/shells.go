@@ -19,7 +19,7 @@ _%[1]s() {
     fi
     case "${COMP_WORDS[1]} $prev" in
 `, app.Name, strings.Join(names(app), " "))
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		for _, o := range options(c.Flags) {
 			if o.value != "" {
 				fmt.Fprintf(&b, "    \"%s --%s\") %s return ;;\n", c.Name, o.name, bashValue(o.name))
@@ -27,7 +27,7 @@ _%[1]s() {
 		}
 	}
 	b.WriteString("    esac\n    case ${COMP_WORDS[1]} in\n")
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		flags := ""
 		for _, o := range options(c.Flags) {
 			flags += " --" + o.name
@@ -57,12 +57,12 @@ func zsh(app *cli.App) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#compdef %[1]s\n# zsh completion for %[1]s, made by \"%[1]s completion zsh\"\n_%[1]s() {\n"+
 		"  local -a commands=(\n", app.Name)
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		fmt.Fprintf(&b, "    %s\n", quote(c.Name+":"+c.Usage))
 	}
 	b.WriteString("  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    _arguments '--help[show help]' '--version[show the version]'\n    return\n  fi\n" +
 		"  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n  case $command in\n")
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		fmt.Fprintf(&b, "    %s) _arguments", c.Name)
 		for _, o := range options(c.Flags) {
 			spec := "--" + o.name
@@ -104,7 +104,7 @@ func fish(app *cli.App) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# fish completion for %[1]s, made by \"%[1]s completion fish\"\ncomplete -c %[1]s -f\n"+
 		"complete -c %[1]s -n __fish_use_subcommand -l help -d 'show help'\ncomplete -c %[1]s -n __fish_use_subcommand -l version -d 'show the version'\n", app.Name)
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		fmt.Fprintf(&b, "complete -c %s -n __fish_use_subcommand -a %s -d %s\n", app.Name, c.Name, fishQuote(c.Usage))
 		on := fmt.Sprintf("complete -c %s -n '__fish_seen_subcommand_from %s'", app.Name, c.Name)
 		for _, o := range options(c.Flags) {

@@ -1,4 +1,4 @@
-package lane
+package gate
 
 import (
 	"io"
@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// outgoing is content on its way. It can seek, so that clients learn its size.
+// outgoing is content on its way.
 type outgoing struct {
-	content
-	server *TFTPServer
-	client netip.Addr
-	among  *quota // that it has a place in
-	until  time.Time
-	full   bool // what was read last filled a packet
+	Content
+	server  *TFTP
+	client  netip.Addr
+	among   *quota // that it has a place in
+	until   time.Time
+	started bool // it was read from
+	full    bool // what was read last filled a packet
 }
 
 // Read implements io.Reader until the time is over. The library reads on behind
@@ -25,17 +26,17 @@ func (t *outgoing) Read(p []byte) (n int, err error) {
 		}
 	}
 	if time.Now().After(t.until) {
-		return 0, errTFTPSlow
+		return 0, ErrSlow
 	}
 	err = t.server.ask(func() (err error) {
-		n, err = t.content.Read(p)
+		t.started = true
+		n, err = t.Content.Read(p)
 		if err != nil && err != io.EOF {
-			err = errTFTPFailed // why is nobody else's business
+			err = ErrFailed // why is nobody else's business
 		}
 		return err
 	})
 	t.full = n == len(p)
-	t.server.add(n, 0)
 	return n, err
 }
 
@@ -46,7 +47,7 @@ func (t *outgoing) prove() error {
 		return nil
 	}
 	if _, ok := proven.enter(t.client); !ok {
-		return errTFTPBusy
+		return ErrBusy
 	}
 	t.among.leave(t.client)
 	t.among = proven

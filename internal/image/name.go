@@ -1,4 +1,4 @@
-package main
+package image
 
 import (
 	"path/filepath"
@@ -11,8 +11,9 @@ import (
 // stored and not which one it is.
 var endings = []string{".gz", ".xz", ".zst", ".zstd", ".bz2", ".img", ".raw", ".dd", ".qcow2", ".vmdk", ".vhdx"}
 
-// imageName returns what an image is called when nobody gives it a name.
-func imageName(path string) string {
+// NameOf returns what the image at path is called when nobody gives it a name:
+// "lab" for /srv/lab.img.gz, "stdin" for [source.Stdin].
+func NameOf(path string) string {
 	if path == source.Stdin {
 		return "stdin"
 	}

@@ -1,4 +1,4 @@
-package lane
+package gate
 
 import (
 	"net/netip"
@@ -37,6 +37,13 @@ func (q *quota) room(who netip.Addr) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.free(who)
+}
+
+// taken returns how many have a place.
+func (q *quota) taken() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.all
 }
 
 func (q *quota) free(who netip.Addr) bool { return q.all < q.most && q.client[who] < q.each }

@@ -1,0 +1,232 @@
+package menu
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/catalog"
+	"github.com/pxecast/pxecast/internal/disk"
+	"github.com/pxecast/pxecast/internal/screen"
+)
+
+// disksPage asks which disk the image goes to.
+type disksPage struct {
+	image  catalog.Image
+	chosen string // path of the disk that Enter alone takes; "" none
+	moved  bool
+}
+
+func newDisksPage(m *model, image catalog.Image) *disksPage {
+	m.do(listDisks{})
+	return &disksPage{image: image}
+}
+
+func (p *disksPage) tick(m *model) {
+	if p.moved {
+		return
+	}
+	// The same rules as where nobody is asked: never a removable one.
+	policy, err := ParsePolicy(m.plan.Disk)
+	if err != nil {
+		return
+	}
+	p.chosen = ""
+	if d, err := Choose(policy, m.disks, p.image.RawSize, m.bootMedium); err == nil {
+		p.chosen = d.Path
+	}
+}
+
+func (p *disksPage) view(m *model, f *frame) {
+	f.body = append(f.body, line{text: fmt.Sprintf("  Choose the disk for %s, which needs %s.", name(&p.image), screen.Bytes(p.image.RawSize))}, line{})
+	f.hints = m.hints("b back")
+	f.prompt = "Number, then Enter"
+	if len(m.disks) == 0 {
+		text := "This machine has no disk that its drivers see."
+		if m.disksErr != nil {
+			text = m.disksErr.Error()
+		}
+		f.body = append(f.body, paragraph(text, bad)...)
+		return
+	}
+	add := func(s style, number, path, size, model, serial, holds string) {
+		f.body = append(f.body, line{text: "  " + left(number, 3) + "  " + left(path, 13) + right(size, 9) + "  " + left(model, 22) + " " + left(serial, 20) + " " + holds, style: s})
+	}
+	add(faint, "", "DISK", "SIZE", "MODEL", "SERIAL", "")
+	for i := range m.disks {
+		d := &m.disks[i]
+		s, number, note := plain, strconv.Itoa(i+1), aside(d, m.bootMedium)
+		why := unfit(d, p.image.RawSize)
+		switch {
+		case d.Path == p.chosen:
+			s = chosen
+		case why != "":
+			s, number = faint, "-"
+		}
+		add(s, number, d.Path, screen.Bytes(d.Size), d.Model, d.Serial, "")
+		f.body = append(f.body, line{text: "       " + holding(d, note, why), style: faint})
+	}
+	for i := range m.disks {
+		if m.disks[i].Path == p.chosen {
+			f.prompt += fmt.Sprintf(" [%d]", i+1)
+		}
+	}
+}
+
+// holding says what is on a disk, and what speaks against it.
+func holding(d *disk.Info, note, why string) string {
+	s := "holds: " + cmp.Or(screen.Safe(d.Contents), "unknown data")
+	for _, more := range []string{note, why} {
+		if more != "" {
+			s += "; " + more
+		}
+	}
+	return s
+}
+
+func (p *disksPage) enter(m *model, word string) {
+	if word == "" && p.chosen != "" {
+		for i := range m.disks {
+			if m.disks[i].Path == p.chosen {
+				word = strconv.Itoa(i + 1)
+			}
+		}
+	}
+	n, err := strconv.Atoi(word)
+	switch {
+	case err == nil && (n < 1 || n > len(m.disks)):
+		m.said = fmt.Sprintf("There is no disk %d.", n)
+	case err == nil:
+		d := m.disks[n-1]
+		if why := unfit(&d, p.image.RawSize); why != "" {
+			m.said = fmt.Sprintf("%s can't be used: %s.", d.Path, why)
+			m.do(tellServer{catalog.Event{Machine: m.machine, Kind: catalog.Refused, Image: p.image.ID, Disk: diskLine(&d), Text: why}})
+			return
+		}
+		m.turn(&confirmPage{job: m.newJob(p.image, d)})
+	case word == "b":
+		m.turn(&imagesPage{})
+	case m.command(word):
+	default:
+		m.unknown(word)
+	}
+}
+
+func (p *disksPage) move(m *model, k key) {
+	step := map[key]int{keyUp: -1, keyDown: 1}[k]
+	if step == 0 {
+		return
+	}
+	at := -1
+	for i := range m.disks {
+		if m.disks[i].Path == p.chosen {
+			at = i
+		}
+	}
+	if at < 0 && step < 0 {
+		at = len(m.disks)
+	}
+	for at += step; at >= 0 && at < len(m.disks); at += step {
+		if unfit(&m.disks[at], p.image.RawSize) == "" {
+			p.chosen, p.moved = m.disks[at].Path, true
+			return
+		}
+	}
+}
+
+// newJob is an image on a disk; it goes on from an earlier attempt at the same.
+func (m *model) newJob(image catalog.Image, d disk.Info) job {
+	j := job{image: image, disk: d, key: m.key, machine: m.machine, network: m.network, verify: m.plan.Verify}
+	if m.run != nil && m.run.job.image.ID == image.ID && m.run.job.disk.Path == d.Path {
+		j.initDone = m.run.job.initDone
+	}
+	return j
+}
+
+// confirmPage asks whether image and disk are what was meant.
+type confirmPage struct{ job job }
+
+func (p *confirmPage) tick(*model) {}
+
+func (p *confirmPage) view(m *model, f *frame) {
+	f.body = append(p.job.summary(),
+		line{},
+		line{text: "  Everything on " + p.job.disk.Path + " will be lost.", style: bad},
+	)
+	verify := "v also read back"
+	if p.job.verify {
+		verify = "v don't read back"
+	}
+	f.hints = []string{"yes go on", "b back", verify}
+	f.prompt = "Type yes and Enter"
+}
+
+// summary names image and disk.
+func (j *job) summary() []line {
+	d := &j.disk
+	lines := []line{
+		{text: "  Image  " + name(&j.image), style: title},
+		{text: fmt.Sprintf("         %s, %s to fetch, of %s, ID %s", screen.Bytes(j.image.RawSize), screen.Bytes(j.image.PackedSize), j.image.Modified.Format("2006-01-02"), j.image.ID.Short()), style: faint},
+		{},
+		{text: "  Disk   " + d.Path, style: title},
+		{text: "         " + strings.TrimPrefix(diskLine(d), d.Path+", "), style: faint},
+		{text: "         " + holding(d, aside(d, ""), ""), style: faint},
+	}
+	var also []string
+	for i, s := range []*catalog.Script{j.image.Init, j.image.Post} {
+		if s != nil {
+			also = append(also, "its "+scriptNames[i]+" script runs")
+		}
+	}
+	if j.verify {
+		also = append(also, "the disk is read back")
+	}
+	if len(also) > 0 {
+		lines = append(lines, line{}, line{text: "  Also   " + strings.Join(also, ", "), style: faint})
+	}
+	return lines
+}
+
+func (p *confirmPage) enter(m *model, word string) {
+	switch strings.ToLower(word) {
+	case "yes", "y":
+		m.begin(p.job)
+	case "b", "no", "n":
+		m.turn(newDisksPage(m, p.job.image))
+	case "v":
+		p.job.verify = !p.job.verify
+	case "":
+		m.said = "Nothing is written unless you type yes."
+	default:
+		m.said = fmt.Sprintf("%q is not yes: nothing is written.", word)
+	}
+}
+
+// soonPage is the time to step in before an unattended job begins.
+type soonPage struct {
+	job job
+	at  time.Time
+}
+
+func (p *soonPage) tick(m *model) {
+	if !m.now.Before(p.at) {
+		m.begin(p.job)
+	}
+}
+
+func (p *soonPage) view(m *model, f *frame) {
+	f.body = p.job.summary()
+	f.brief = fmt.Sprintf("Everything on %s is overwritten in %s. Any key stops that.", p.job.disk.Path, seconds(p.at, m.now))
+	f.live = []line{{text: "  " + f.brief, style: bad}}
+}
+
+func (p *soonPage) enter(*model, string) {}
+
+func (p *soonPage) interrupt(m *model) bool {
+	m.touched = true
+	m.turn(&imagesPage{})
+	m.said = "Stopped: nothing was written. Choose by hand, or restart to run unattended."
+	return true
+}

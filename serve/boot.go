@@ -1,0 +1,87 @@
+package serve
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/boot"
+	"github.com/pxecast/pxecast/sender"
+)
+
+// leases is where the addresses that were given out are kept, in the boot folder.
+const leases = "leases.json"
+
+// boot is what package boot is to do.
+func (s *server) boot() (boot.Config, error) {
+	set := &s.cfg.Settings
+	first, last, err := set.Range()
+	if err != nil {
+		return boot.Config{}, err
+	}
+	cfg := boot.Config{
+		Interface: s.cfg.Network.Name(), Addr: s.cfg.Network.Addr(), Tree: set.Tree(), HTTPPort: uint16(set.HTTPPort),
+		Menu: s.bootMenu, Handler: s.api().handler(), Events: s.booted, Log: s.cfg.Log, Ready: s.cfg.Ready,
+	}
+	switch {
+	case set.DHCP == "off":
+		cfg.DHCP.Mode = boot.Off
+	case first.IsValid():
+		cfg.DHCP = boot.DHCP{Mode: boot.Full, First: first, Last: last, Leases: filepath.Join(set.Boot, leases)}
+	}
+	return cfg, nil
+}
+
+// Tree is the folder that machines boot from.
+func (s *Settings) Tree() string { return filepath.Join(s.Boot, "tree") }
+
+func (s *server) api() *api {
+	name, err := os.Hostname()
+	if err != nil {
+		name = s.cfg.Network.Addr().String()
+	}
+	return &api{
+		name: name, key: s.cfg.Key, settings: &s.cfg.Settings, images: s.library.Images, script: s.library.Script,
+		want: s.sessions.want, told: s.told,
+	}
+}
+
+// bootMenu is the boot loader's menu of a machine. One that was imaged since the
+// server began starts from its disk, or it would be imaged again for ever where the
+// network comes first in its boot order.
+func (s *server) bootMenu(m boot.Machine) boot.Menu {
+	menu := boot.Menu{Default: boot.Entry(s.cfg.Settings.BootDefault), Timeout: s.cfg.Settings.BootTimeout.Duration, Serial: max(0, s.cfg.Settings.Serial)}
+	if s.room.installed(m.MAC) {
+		menu.Default = boot.Local
+	}
+	return menu
+}
+
+// booted takes what package boot sees of machines.
+func (s *server) booted(e boot.Event) {
+	text := ""
+	switch e.Kind {
+	case boot.Asked:
+		text = e.What + " asks what to boot"
+	case boot.Loading:
+		text = "loading " + e.What
+	case boot.Failed:
+		text = "could not load " + e.What + ": " + e.Text
+	case boot.Ignored:
+		s.notice(sender.Notice{Kind: "boot", Text: titleOf(e.Machine.MAC, e.Addr) + " is not booted: " + e.Text})
+		return
+	default:
+		return
+	}
+	if m, news := s.room.boots(time.Now(), e.Machine.MAC, e.Addr, text); news {
+		s.news(News{Machine: &MachineNews{MachineStatus: m}})
+		s.changed()
+	}
+}
+
+func titleOf(mac string, a netip.Addr) string {
+	m := MachineStatus{Address: a}
+	m.MAC = mac
+	return m.Title()
+}
