@@ -17,7 +17,7 @@ func TestServerAndMachineBreakDownInTheMiddle(t *testing.T) {
 	a := r.on(Config{Name: "a", Firmware: BIOS, MAC: mac1, Disks: []Disk{{Path: r.disk("a", diskSize)}}})
 	b := r.on(Config{Name: "b", Firmware: BIOS, MAC: mac2, Disks: []Disk{{Path: r.disk("b", diskSize)}}})
 	for _, m := range []*machine{a, b} {
-		m.sees("Unattended")
+		m.sees("is overwritten in ")
 		m.up("menu")
 	}
 	r.wire(slowWire)
@@ -37,7 +37,7 @@ func TestServerAndMachineBreakDownInTheMiddle(t *testing.T) {
 	b.ends("guest-reset")
 	r.holdsImage(b.Config.Disks[0].Path)
 
-	a.sees("Unattended")
+	a.sees("is overwritten in ")
 	a.up("menu")
 	reused := a.sees("[0-9.]+ [kMG]B of it were there already")
 	t.Logf("a goes on where it was: %s", reused)

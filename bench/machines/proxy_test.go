@@ -51,9 +51,8 @@ func TestUnattendedBesideADHCPServer(t *testing.T) {
 
 	secure.sees("Secure boot enabled")
 	for _, m := range []*machine{secure, small} {
-		m.sees("Unattended")
-		m.up("menu")
 		m.sees("Everything on /dev/[a-z0-9]+ is overwritten in ")
+		m.up("menu")
 		m.sees("Restarts in ")
 		m.up("image on its disk")
 		m.ends("guest-reset")
