@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -155,3 +156,10 @@ func (s *server) told(from netip.Addr, e *catalog.Event) {
 
 // notice takes what people should know of a session.
 func (s *server) notice(n sender.Notice) { s.news(News{Notice: &n}) }
+
+// kindOf is what does not change of a problem while something goes on: "being
+// packed" of "being packed, 43 %, 2 min left".
+func kindOf(problem string) string {
+	kind, _, _ := strings.Cut(problem, ",")
+	return kind
+}

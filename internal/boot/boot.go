@@ -35,6 +35,7 @@ type Config struct {
 	// Events is called when something happens, from many goroutines at a time, and
 	// must not wait. Default: nobody is told.
 	Events func(Event)
+	Ready  func() // is called when all ports are open. Default: nobody is told
 	Log    *slog.Logger // of the server's own troubles; default none
 }
 
@@ -87,6 +88,9 @@ func (c *Config) validate() error {
 	if c.Events == nil {
 		c.Events = func(Event) {}
 	}
+	if c.Ready == nil {
+		c.Ready = func() {}
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -132,6 +136,7 @@ func Run(ctx context.Context, cfg Config) error {
 		g.Go(func() error { return d.Run(ctx) })
 	}
 	g.Go(func() error { return s.serveHTTP(ctx, listener) })
+	cfg.Ready()
 	return g.Wait()
 }
 
