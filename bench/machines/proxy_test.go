@@ -89,7 +89,7 @@ func TestBootFromTheDiskIsTheDefault(t *testing.T) {
 // The time that people wait in front of a machine, with the emulated processor for
 // itself.
 func TestPowerOnToMenu(t *testing.T) {
-	r := newRoom(t, 4*time.Minute)
+	r := newRoom(t, 6*time.Minute)
 	r.serve(r.library(nil), "", "--dhcp", addresses, "--boot-default", "image", "--boot-timeout", "0s")
 	for _, fw := range []Firmware{BIOS, UEFI} {
 		m := r.on(Config{Name: string(fw), Firmware: fw, MAC: mac1, Disks: []Disk{{Path: r.disk(string(fw), diskSize)}}})
