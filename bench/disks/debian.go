@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/pxecast/pxecast/internal/debian"
 )
 
 // Tools lists the Debian packages that making images needs, by a program of
@@ -87,25 +89,25 @@ printf '%s\n' ext4 crc32c ahci ata_piix sd_mod nvme virtio_pci virtio_blk virtio
 //
 // log gets a line per step and what the tools say.
 func Debian(ctx context.Context, cache string, log io.Writer) (Disk, error) {
-	return debian(ctx, cache, log, full)
+	return makeDebian(ctx, cache, log, full)
 }
 
 // DebianSmall is Debian with a disk of 1 GiB and fewer packages, for rooms whose
 // disks would not fit in memory otherwise.
 func DebianSmall(ctx context.Context, cache string, log io.Writer) (Disk, error) {
-	return debian(ctx, cache, log, small)
+	return makeDebian(ctx, cache, log, small)
 }
 
 // DebianLean is Debian with a disk of 640 MiB that is at its login prompt soon, on
 // an emulated processor too. The prompt is on the serial line.
 func DebianLean(ctx context.Context, cache string, log io.Writer) (Disk, error) {
-	return debian(ctx, cache, log, lean)
+	return makeDebian(ctx, cache, log, lean)
 }
 
-func debian(ctx context.Context, cache string, log io.Writer, f form) (Disk, error) {
+func makeDebian(ctx context.Context, cache string, log io.Writer, f form) (Disk, error) {
 	// Looked up first so that the name tells which Debian; a cached image
 	// needs no mirrors, but it needs the release's name all the same.
-	lines, codename, err := sources(ctx)
+	lines, codename, err := debian.Sources(ctx)
 	if err != nil {
 		return Disk{}, err
 	}
@@ -162,7 +164,7 @@ func (b *builder) install(lines []string, codename string) error {
 	args := append([]string{
 		"--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(b.form.packages, ","),
 		"--essential-hook=" + initramfs,
-	}, proxies(b.ctx)...)
+	}, debian.MmdebstrapOptions(b.ctx)...)
 	if b.form.lean {
 		args = append(args, leanOptions()...)
 	}

@@ -11,36 +11,6 @@ import (
 	"testing"
 )
 
-func TestOnlyDebiansOwnArchiveIsChosen(t *testing.T) {
-	out := strings.Join([]string{
-		"http://third.example/repo/|stable|main|Third Party|bookworm|amd64",
-		"http://mirror.example/debian/|bookworm|main|Debian|bookworm|amd64",
-		"http://mirror.example/debian/|bookworm|contrib|Debian|bookworm|amd64",
-		"http://mirror.example/debian/|bookworm|main|Debian|bookworm|arm64",
-		"http://mirror.example/debian/|bookworm-updates|main|Debian|bookworm-updates|amd64",
-		"http://mirror.example/debian/|bookworm-backports|main|Debian Backports|bookworm-backports|amd64",
-		"http://mirror.example/security/|bookworm-security|main|Debian|bookworm-security|amd64",
-		"http://mirror.example/debian/|sid|main|Debian|sid|amd64",
-		"",
-	}, "\n")
-	lines, codename, err := choose(parseTargets(out))
-	if err != nil || codename != "bookworm" {
-		t.Fatalf("codename %q, %v", codename, err)
-	}
-	by := "deb [signed-by=" + keyring + "] "
-	want := []string{
-		by + "http://mirror.example/debian/ bookworm main",
-		by + "http://mirror.example/debian/ bookworm-updates main",
-		by + "http://mirror.example/security/ bookworm-security main",
-	}
-	if !slices.Equal(lines, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
-	}
-	if _, _, err := choose(parseTargets("http://third.example/|stable|main|Third|noble|amd64")); !errors.Is(err, ErrNoSources) {
-		t.Errorf("without a Debian archive: %v, want ErrNoSources", err)
-	}
-}
-
 func TestNoiseIsMadeOnceAndUnpacksToItself(t *testing.T) {
 	const size = 1<<20 + 17
 	cache := t.TempDir()

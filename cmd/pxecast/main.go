@@ -57,7 +57,8 @@ has the digest that the image has.
 
    on the server:          pxecast send lab.img.gz
    on each machine:        pxecast receive --disk /dev/sda
-   what is being sent:     pxecast list`
+   what is being sent:     pxecast list
+   all of it over PXE:     pxecast serve`
 
 // app defines the command line.
 func (p *program) app() *cli.App {
@@ -69,7 +70,7 @@ func (p *program) app() *cli.App {
 		Flags:       []cli.Flag{&cli.BoolFlag{DisableDefaultText: true, Name: "version", Usage: "show the version"}},
 		Commands: []*cli.Command{
 			p.sendCommand(), p.receiveCommand(), p.benchCommand(), p.listCommand(),
-			p.packCommand(), p.inspectCommand(), p.verifyCommand(), p.keyCommand(),
+			p.packCommand(), p.inspectCommand(), p.verifyCommand(), p.serveCommand(), p.ramdiskCommand(), p.keyCommand(),
 			p.completionCommand(), p.manCommand(), p.versionCommand(), p.menuCommand(),
 		},
 		Action: func(c *cli.Context) error {
@@ -84,30 +85,47 @@ func (p *program) app() *cli.App {
 		ErrWriter:       io.Discard,
 		ExitErrHandler:  func(*cli.Context, error) {},
 	}
-	for _, c := range app.Commands {
-		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
-		c.OnUsageError = usageError
-		c.Before = checkArgument(c)
-	}
+	prepare(app.Name, app.Commands)
 	return app
 }
 
-// commandHelp is cli's own without the headings that say nothing.
-const commandHelp = `pxecast {{.Name}} - {{.Usage}}
+// prepare gives commands what they have in common. of is what is typed before
+// their names.
+func prepare(of string, commands []*cli.Command) {
+	for _, c := range commands {
+		name := of + " " + c.Name
+		c.HideHelpCommand = true
+		c.CustomHelpTemplate = name + commandHelp
+		c.OnUsageError = usageError(name)
+		if len(c.Subcommands) > 0 {
+			prepare(name, c.Subcommands)
+			continue
+		}
+		c.Before = checkArgument(c)
+	}
+}
+
+// commandHelp, after the command's name, is cli's own without the headings that
+// say nothing.
+const commandHelp = ` - {{.Usage}}
 
 USAGE:
    {{.UsageText}}
 {{if .Description}}
 {{.Description}}
+{{end}}{{if .VisibleCommands}}
+COMMANDS:{{range .VisibleCommands}}
+   {{.Name}}  {{.Usage}}{{end}}
 {{end}}{{if .VisibleFlags}}
 FLAGS:{{range .VisibleFlags}}
    {{.}}{{end}}
 {{end}}`
 
 // usageError takes what cli says of a flag's value.
-func usageError(c *cli.Context, err error, _ bool) error {
-	return cmdline.Usagef("%v: see `pxecast %s --help`", err, c.Command.Name)
+func usageError(name string) cli.OnUsageErrorFunc {
+	return func(_ *cli.Context, err error, _ bool) error {
+		return cmdline.Usagef("%v: see `%s --help`", err, name)
+	}
 }
 
 // checkArgument refuses a command line with too few or too many arguments.

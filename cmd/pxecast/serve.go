@@ -43,7 +43,6 @@ func (p *program) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "boot", Usage: "keep ramdisk and boot loaders in `FOLDER` (default: " + serve.DefaultBoot + ")"},
 			&cli.IntFlag{Name: "http-port", Value: catalog.Port, Usage: "serve HTTP on TCP port `N`"},
 			levelFlag(),
-			&cli.BoolFlag{DisableDefaultText: true, Name: "check", Usage: "only tell what on this machine or network would be in the way"},
 			jsonFlag("print events as JSON, one object a line"),
 		},
 		Action: p.serve,
@@ -64,9 +63,6 @@ func (p *program) serve(c *cli.Context) error {
 	s, err := p.newServing(c)
 	if err != nil {
 		return err
-	}
-	if c.Bool("check") {
-		return s.check(c.Context)
 	}
 	err = s.run(c.Context)
 	p.screen.Clear()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/ramdisk"
@@ -29,14 +30,15 @@ func (s *serving) ramdisk(ctx context.Context, key *trust.Key) error {
 		return err
 	}
 	s.p.screen.Say("%s: building one in %s", why, s.settings.Boot)
-	view := newRamdiskView(s.p.screen, s.event)
+	began := time.Now()
 	report, err := ramdisk.Build(ctx, ramdisk.Config{
-		Output: s.settings.Boot, Binary: self, Version: version, Trust: keys, SerialSpeed: max(0, s.settings.Serial), Progress: view.show,
+		Output: s.settings.Boot, Binary: self, Version: versionName(), Trust: keys, SerialSpeed: max(0, s.settings.Serial),
+		Progress: s.p.ramdiskProgress(began),
 	})
 	s.p.screen.Clear()
 	if err != nil {
 		return fmt.Errorf("build the ramdisk: %w", err)
 	}
-	view.done(&report)
+	s.p.ramdiskBuilt(&report, began)
 	return nil
 }

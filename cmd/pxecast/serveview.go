@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/internal/catalog"
 	"github.com/pxecast/pxecast/internal/image"
+	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/sender"
 	"github.com/pxecast/pxecast/serve"
 )

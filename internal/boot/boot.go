@@ -125,7 +125,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer listener.Close()
-	if err := s.startTFTP(ctx, i.MTU); err != nil {
+	if _, err := s.startTFTP(ctx, tftpPort, i.MTU); err != nil {
 		return err
 	}
 	if cfg.DHCP.Mode != Off {
@@ -158,8 +158,8 @@ func network(name string, a netip.Addr) (*net.Interface, netip.Prefix, error) {
 	return nil, netip.Prefix{}, fmt.Errorf("%s does not have the address %v: `ip -br addr show %s` lists those that it has", name, a, name)
 }
 
-// listenDHCP opens DHCP's ports.
-func (s *server) listenDHCP() (*dhcp.Listener, error) {
+// setup is what DHCP needs.
+func (s *server) setup() dhcp.Setup {
 	c := s.cfg.DHCP
 	setup := dhcp.Setup{
 		Config: dhcp.Config{
@@ -171,15 +171,19 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 	if c.Mode == Full {
 		setup.Mode = dhcp.Full
 	}
-	l, err := dhcp.Listen(setup)
+	return setup
+}
+
+// listenDHCP opens DHCP's ports.
+func (s *server) listenDHCP() (*dhcp.Listener, error) {
+	l, err := dhcp.Listen(s.setup())
 	port, ok := errors.AsType[*dhcp.PortTaken](err)
 	switch {
 	case ok && l != nil:
-		s.cfg.Log.Warn("another process has UDP port 67: only machines that its DHCP server sends here will boot",
-			"what to do", "let that DHCP server share the port (dnsmasq: bind-interfaces), or let it send option 60 with \"PXEClient\"")
+		s.cfg.Log.Warn("another process has UDP port 67: only machines that it sends here will boot", "process", owner("UDP", port.Port), "what to do", sharePort)
 		return l, nil
 	case ok:
-		return nil, fmt.Errorf("serve DHCP: %w: end it, or look who it is with `ss -ulpn sport = :%d`", err, port.Port)
+		return nil, fmt.Errorf("serve DHCP: %w", takenError(err, "UDP", port.Port))
 	case err != nil:
 		return nil, fmt.Errorf("serve DHCP on %s: %w", s.cfg.Interface, err)
 	}
@@ -187,14 +191,14 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 }
 
 // startTFTP starts TFTP, which ends with ctx.
-func (s *server) startTFTP(ctx context.Context, mtu int) error {
-	_, err := gate.ServeTFTP(ctx, gate.TFTPConfig{
-		Addr: netip.AddrPortFrom(s.cfg.Addr, tftpPort), Allowed: s.subnet, MTU: mtu,
+func (s *server) startTFTP(ctx context.Context, port uint16, mtu int) (*gate.TFTP, error) {
+	t, err := gate.ServeTFTP(ctx, gate.TFTPConfig{
+		Addr: netip.AddrPortFrom(s.cfg.Addr, port), Allowed: s.subnet, MTU: mtu,
 		Waits: patient, PerClient: transfersEach,
 		Check: checkTFTP, Open: s.openTFTP,
 	})
 	if err != nil {
-		return portError(err, "UDP", tftpPort)
+		return nil, portError(err, "UDP", port)
 	}
-	return nil
+	return t, nil
 }

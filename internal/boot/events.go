@@ -94,7 +94,10 @@ func (m *machines) of(mac string) Machine {
 
 // noteDHCP makes events of what DHCP does.
 func (s *server) noteDHCP(n dhcp.Note) {
-	e := Event{Machine: Machine{n.Client.MAC.String(), n.Client.UUID}, Addr: n.Addr, What: n.Client.Arch.String(), By: "DHCP", Text: n.Why}
+	e := Event{Machine: Machine{n.Client.MAC.String(), n.Client.UUID}, Addr: n.Addr, By: "DHCP", Text: n.Why}
+	if n.Client.Kind != dhcp.Other {
+		e.What = n.Client.Arch.String()
+	}
 	news := s.known.note(n.Client, n.Addr, n.Why)
 	switch {
 	case n.Why != "":

@@ -28,7 +28,12 @@ var patient = gate.Waits{First: 200 * time.Millisecond, Longest: 2 * time.Second
 // made returns the files that are made up for a machine.
 func (s *server) made(who Machine) func(name string) ([]byte, bool) {
 	return func(name string) ([]byte, bool) {
-		switch mac, machine := strings.CutPrefix(name, grubMachine); {
+		mac, machine := strings.CutPrefix(name, grubMachine)
+		if !machine {
+			// A newer GRUB asks by itself, in PXELINUX's way.
+			mac, machine = strings.CutPrefix(name, grubName+"-01-")
+		}
+		switch {
 		case name == grubName:
 			return []byte(grubStart), true
 		case name == ipxeName:

@@ -18,7 +18,7 @@ import (
 // neighbour returns the MAC address of who has an address on this machine's networks,
 // "" if it isn't known: who has just sent us something is in the kernel's table.
 func neighbour(a netip.Addr) string {
-	f, err := os.Open("/proc/net/arp")
+	f, err := os.Open("/proc/thread-self/net/arp")
 	if err != nil {
 		return ""
 	}
@@ -55,7 +55,7 @@ func takenError(err error, protocol string, port uint16) error {
 func owner(protocol string, port uint16) string {
 	inodes := make(map[string]bool)
 	for _, table := range []string{"", "6"} {
-		text, err := os.ReadFile("/proc/net/" + strings.ToLower(protocol) + table)
+		text, err := os.ReadFile("/proc/thread-self/net/" + strings.ToLower(protocol) + table)
 		if err == nil {
 			socketsOn(inodes, text, port)
 		}

@@ -15,7 +15,7 @@ const module = "github.com/pxecast/pxecast"
 // those below. A folder that is new has to be given a place here first.
 var layers = [][]string{
 	{"protocol", "internal/blockset", "internal/hugepage", "internal/gate"},
-	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane", "internal/querier", "internal/catalog", "internal/library", "internal/debian", "internal/screen"},
+	{"internal/image", "internal/fec", "internal/trust", "internal/disk", "internal/mcast", "internal/lane", "internal/querier", "internal/catalog", "internal/library", "internal/debian", "internal/screen", "internal/sdnotify"},
 	{"sender", "receiver"},
 	{"ramdisk", "internal/boot", "internal/web"},
 	{"serve"},

@@ -3,6 +3,7 @@ package menu
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,11 @@ type disksPage struct {
 	image  catalog.Image
 	chosen string // path of the disk that Enter alone takes; "" none
 	moved  bool
+	first  int // disk that is shown first
 }
+
+// listDisksMost is how many disks are shown at a time.
+const listDisksMost = 6
 
 func newDisksPage(m *model, image catalog.Image) *disksPage {
 	m.do(listDisks{})
@@ -25,9 +30,13 @@ func newDisksPage(m *model, image catalog.Image) *disksPage {
 }
 
 func (p *disksPage) tick(m *model) {
-	if p.moved {
+	if p.first >= len(m.disks) { // some are gone
+		p.first = 0
+	}
+	if p.moved && p.at(m) >= 0 {
 		return
 	}
+	p.moved = false
 	// The same rules as where nobody is asked: never a removable one.
 	policy, err := ParsePolicy(m.plan.Disk)
 	if err != nil {
@@ -55,7 +64,8 @@ func (p *disksPage) view(m *model, f *frame) {
 		f.body = append(f.body, line{text: "  " + left(number, 3) + "  " + left(path, 13) + right(size, 9) + "  " + left(model, 22) + " " + left(serial, 20) + " " + holds, style: s})
 	}
 	add(faint, "", "DISK", "SIZE", "MODEL", "SERIAL", "")
-	for i := range m.disks {
+	last := min(len(m.disks), p.first+listDisksMost)
+	for i := p.first; i < last; i++ {
 		d := &m.disks[i]
 		s, number, note := plain, strconv.Itoa(i+1), aside(d, m.bootMedium)
 		why := unfit(d, p.image.RawSize)
@@ -68,11 +78,17 @@ func (p *disksPage) view(m *model, f *frame) {
 		add(s, number, d.Path, screen.Bytes(d.Size), d.Model, d.Serial, "")
 		f.body = append(f.body, line{text: "       " + holding(d, note, why), style: faint})
 	}
-	for i := range m.disks {
-		if m.disks[i].Path == p.chosen {
-			f.prompt += fmt.Sprintf(" [%d]", i+1)
-		}
+	if last-p.first < len(m.disks) {
+		f.body = append(f.body, line{text: fmt.Sprintf("       %d to %d of %d: n next, p previous", p.first+1, last, len(m.disks)), style: faint})
 	}
+	if i := p.at(m); i >= 0 {
+		f.prompt += fmt.Sprintf(" [%d]", i+1)
+	}
+}
+
+// at returns which disk is chosen, -1 for none.
+func (p *disksPage) at(m *model) int {
+	return slices.IndexFunc(m.disks, func(d disk.Info) bool { return d.Path == p.chosen })
 }
 
 // holding says what is on a disk, and what speaks against it.
@@ -87,12 +103,8 @@ func holding(d *disk.Info, note, why string) string {
 }
 
 func (p *disksPage) enter(m *model, word string) {
-	if word == "" && p.chosen != "" {
-		for i := range m.disks {
-			if m.disks[i].Path == p.chosen {
-				word = strconv.Itoa(i + 1)
-			}
-		}
+	if i := p.at(m); word == "" && i >= 0 {
+		word = strconv.Itoa(i + 1)
 	}
 	n, err := strconv.Atoi(word)
 	switch {
@@ -106,6 +118,10 @@ func (p *disksPage) enter(m *model, word string) {
 			return
 		}
 		m.turn(&confirmPage{job: m.newJob(p.image, d)})
+	case word == "n":
+		p.move(m, keyPageDown)
+	case word == "p":
+		p.move(m, keyPageUp)
 	case word == "b":
 		m.turn(&imagesPage{})
 	case m.command(word):
@@ -115,22 +131,24 @@ func (p *disksPage) enter(m *model, word string) {
 }
 
 func (p *disksPage) move(m *model, k key) {
+	switch {
+	case k == keyPageDown && p.first+listDisksMost < len(m.disks):
+		p.first += listDisksMost
+	case k == keyPageUp:
+		p.first = max(0, p.first-listDisksMost)
+	}
 	step := map[key]int{keyUp: -1, keyDown: 1}[k]
 	if step == 0 {
 		return
 	}
-	at := -1
-	for i := range m.disks {
-		if m.disks[i].Path == p.chosen {
-			at = i
-		}
-	}
+	at := p.at(m)
 	if at < 0 && step < 0 {
 		at = len(m.disks)
 	}
 	for at += step; at >= 0 && at < len(m.disks); at += step {
 		if unfit(&m.disks[at], p.image.RawSize) == "" {
 			p.chosen, p.moved = m.disks[at].Path, true
+			p.first = at / listDisksMost * listDisksMost
 			return
 		}
 	}

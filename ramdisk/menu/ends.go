@@ -31,7 +31,7 @@ func (p *againPage) tick(m *model) {
 }
 
 func (p *againPage) view(m *model, f *frame) {
-	f.body = append([]line{{text: "  It did not work", style: bad}, {}}, paragraph(p.text, plain)...)
+	f.body = append([]line{{text: "  It did not work", style: bad}, {}}, paragraph(capital(p.text), plain)...)
 	f.brief = fmt.Sprintf("Tried again in %s (attempt %d of %d at most). Any key stops that.", seconds(p.at, m.now), m.run.attempts+1, maxAttempts)
 	f.live = []line{{text: "  " + f.brief, style: trouble}}
 }
@@ -58,7 +58,7 @@ func (p *failedPage) view(m *model, f *frame) {
 	if p.untouched {
 		head = "Nothing was written."
 	}
-	f.body = append([]line{{text: "  " + head, style: bad}, {}}, paragraph(p.text, plain)...)
+	f.body = append([]line{{text: "  " + head, style: bad}, {}}, paragraph(capital(p.text), plain)...)
 	if len(p.lines) > 0 {
 		f.body = append(f.body, line{}, line{text: "  The script's last lines:", style: faint})
 		for _, l := range p.lines[max(0, len(p.lines)-9):] {
@@ -133,7 +133,7 @@ func (p *donePage) view(m *model, f *frame) {
 		if g.BytesReused > 0 {
 			text += fmt.Sprintf("; %s of it were there already", screen.Bytes(g.BytesReused))
 		}
-		f.body = append(f.body, line{}, line{text: "  Disk   " + text}, line{text: "         " + g.losses()})
+		f.body = append(f.body, line{}, line{text: "  Took   " + text}, line{text: "         " + g.losses()}, line{text: "         " + g.lanes()})
 	}
 	f.hints = m.hints("3 all images")
 	f.prompt = "Number or letter, then Enter"
@@ -143,7 +143,7 @@ func (p *donePage) view(m *model, f *frame) {
 		f.live = []line{{text: "  " + f.brief, style: good}}
 	}
 	if p.gone && (p.after == catalog.Reboot || p.after == catalog.PowerOff) {
-		f.brief, f.phase, f.prompt = "Now.", "now", ""
+		f.brief, f.phase, f.prompt = map[catalog.After]string{catalog.Reboot: "Restarting.", catalog.PowerOff: "Switching off."}[p.after], "now", ""
 		f.live = []line{{text: "  " + f.brief, style: good}}
 	}
 }
@@ -190,7 +190,7 @@ func (p *powerPage) view(m *model, f *frame) {
 	if p.local {
 		f.body = append(f.body, paragraph("To start from its disk, press nothing: the network's boot menu goes on to the disk by itself after a few seconds. Or choose the disk in the firmware's boot menu.", plain)...)
 	}
-	f.brief = "Now"
+	f.brief = "Now."
 	if !p.gone {
 		f.brief = fmt.Sprintf("%s in %s. Any key stops that.", what, seconds(p.at, m.now))
 	}

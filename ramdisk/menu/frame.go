@@ -42,6 +42,7 @@ type frame struct {
 	brief  string // live on one line
 	phase  string // a new one is worth a new brief at once
 	hints  []string
+	said   string // answer to what was typed last
 	prompt string // question before the input; "" nothing is asked
 	input  string
 }
@@ -76,6 +77,9 @@ func (f *frame) foot() []line {
 	for _, h := range f.hintLines() {
 		foot = append(foot, line{text: h, style: faint})
 	}
+	if f.said != "" {
+		foot = append(foot, line{text: " " + f.said, style: trouble})
+	}
 	if f.prompt != "" {
 		foot = append(foot, line{text: f.question()})
 	}
@@ -105,7 +109,7 @@ func (f *frame) hintLines() []string {
 }
 
 // ours are characters that we write and that a console's font may lack.
-var ours = strings.NewReplacer("…", "~", "–", "-", "→", "->", "‘", "'", "’", "'")
+var ours = strings.NewReplacer("…", "~", "–", "-", "→", "->", "‘", "'", "’", "'", "\u00a0", " ")
 
 // tidy cuts a text to the screen's width and keeps from it what a console might
 // obey or not know.
@@ -139,6 +143,9 @@ func fold(text string, width int) (all []string) {
 	}
 	return append(all, text)
 }
+
+// joined keeps a number and its unit on one line.
+func joined(s string) string { return strings.ReplaceAll(s, " ", "\u00a0") }
 
 // paragraph is text in folded lines.
 func paragraph(text string, s style) (all []line) {

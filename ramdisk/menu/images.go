@@ -96,7 +96,7 @@ func (p *imagesPage) unattended(m *model) {
 	case m.offer.Images[i].Problem != "":
 		wait = fmt.Sprintf("%s: %s", screen.Safe(m.offer.Images[i].Name), screen.Safe(m.offer.Images[i].Problem))
 	case len(m.disks) == 0:
-		wait, patience = "no disk is there yet", diskPatience
+		wait, patience = "this machine has no disk that its drivers see", diskPatience
 	}
 	if p.since.IsZero() {
 		p.since = m.now
@@ -136,16 +136,20 @@ func (p *imagesPage) view(m *model, f *frame) {
 		f.brief, f.phase = text, p.wait
 	}
 	for _, w := range m.opts.Wrong {
-		f.body = append(f.body, line{text: "  Kernel command line: " + w + " makes no sense; nothing runs unattended.", style: bad})
+		f.body = append(f.body, paragraph("On the kernel command line: "+w+" makes no sense, so nothing runs unattended.", bad)...)
 	}
-	f.body = append(f.body, line{}, line{text: "  This machine: " + m.hardware(), quiet: true})
+	f.body = append(f.body, line{})
+	for _, l := range paragraph("This machine: "+m.hardware(), plain) {
+		l.quiet = true
+		f.body = append(f.body, l)
+	}
 }
 
 // nothing says why there is nothing to choose.
 func (p *imagesPage) nothing(m *model, f *frame) {
 	say := func(head, why string) {
 		f.body = append(f.body, line{}, line{text: "  " + head, style: trouble}, line{})
-		f.body = append(f.body, paragraph(why, plain)...)
+		f.body = append(f.body, paragraph(capital(why), plain)...)
 	}
 	f.prompt = "A letter, then Enter"
 	switch {
@@ -193,7 +197,7 @@ func (p *imagesPage) list(m *model, f *frame) {
 		f.body = append(f.body, line{text: fmt.Sprintf("       %d to %d of %d: n next, p previous", first+1, last, len(images)), style: faint})
 	}
 	if m.trouble != "" {
-		f.body = append(f.body, line{}, line{text: "  " + m.trouble, style: trouble, quiet: true})
+		f.body = append(f.body, line{}, line{text: "  " + capital(m.trouble), style: trouble, quiet: true})
 	}
 	f.prompt = "Number, then Enter"
 	if p.chosen >= 0 {
@@ -297,7 +301,7 @@ func name(e *catalog.Image) string {
 func (m *model) hardware() string {
 	s := fmt.Sprintf("%s memory, %d processors, %s", screen.Bytes(m.machine.Memory), m.machine.CPUs, m.machine.Firmware)
 	for _, d := range m.disks {
-		s += fmt.Sprintf(", %s %s", strings.TrimPrefix(d.Path, "/dev/"), screen.Bytes(d.Size))
+		s += ", " + joined(screen.Safe(strings.TrimPrefix(d.Path, "/dev/"))+" "+screen.Bytes(d.Size))
 	}
 	if m.listed && len(m.disks) == 0 {
 		s += ", no disk"

@@ -17,8 +17,8 @@ func TestKeys(t *testing.T) {
 		{"\x1b[A\x1b[B\x1bOA\x1b[5~\x1b[6~", []key{keyUp, keyDown, keyUp, keyPageUp, keyPageDown}},
 		{"\x7f\x08\x03\x0c", []key{keyBack, keyBack, keyEscape, keyRepaint}},
 		{"\x1bx", []key{keyEscape, 'x'}},
-		{"\x00\x01\xff\xfeä", nil},                                    // noise, and no letters that we ask for
-		{"\x1b[1;5Cy\x1b[200~", []key{'y'}},                           // keys that have no meaning here
+		{"\x00\x01\xff\xfeä", nil},                                         // noise, and no letters that we ask for
+		{"\x1b[1;5Cy\x1b[200~", []key{'y'}},                                // keys that have no meaning here
 		{"\x1b[" + "1111111111111111111" + "y", []key{'1', '1', '1', 'y'}}, // a sequence without an end
 	} {
 		for size := 1; size <= len(c.in); size++ { // however it is cut

@@ -233,7 +233,7 @@ func (m *model) command(word string) bool {
 	switch strings.ToLower(word) {
 	case "s":
 		if m.opts.NoShell {
-			m.said = "there is no shell on this machine (pxecast.shell=no)"
+			m.said = "there is no shell on this machine (pxecast.shell=no)."
 		} else {
 			m.do(openShell{})
 		}
@@ -254,7 +254,7 @@ func (m *model) command(word string) bool {
 // unknown answers what no page knows.
 func (m *model) unknown(word string) {
 	if word != "" {
-		m.said = fmt.Sprintf("%q is none of these", word)
+		m.said = fmt.Sprintf("%q is none of these.", word)
 	}
 }
 
@@ -270,9 +270,7 @@ func (m *model) hints(own ...string) []string {
 func (m *model) frame() frame {
 	f := frame{head: []line{{text: m.headline(), style: title}}, input: m.input}
 	m.page.view(m, &f)
-	if m.said != "" {
-		f.body = append(f.body, line{}, line{text: "  " + m.said, style: trouble})
-	}
+	f.said = capital(m.said)
 	return f
 }
 

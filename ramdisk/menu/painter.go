@@ -68,6 +68,7 @@ type linePainter struct {
 	page   string // what was printed last
 	phase  string
 	brief  string
+	said   string
 	told   time.Time
 	prompt string // as it stands at the end of the output, input left out
 	input  string
@@ -102,6 +103,12 @@ func (p *linePainter) paint(f *frame, clear bool, now time.Time) []byte {
 	if f.brief != "" && f.brief != p.brief && (f.phase != p.phase || now.Sub(p.told) >= briefEach) {
 		p.phase, p.brief, p.told = f.phase, f.brief, now
 		say(tidy(" " + f.brief))
+	}
+	if f.said != p.said {
+		if p.said = f.said; f.said != "" {
+			say(tidy(" " + f.said))
+			fresh = true
+		}
 	}
 	p.ask(&b, f, fresh)
 	return b.Bytes()

@@ -72,6 +72,7 @@ func (p *progress) lines() []line {
 		{text: fmt.Sprintf("  %s %5s   %s of %s", screen.Bar(done, all, 46), screen.Percent(done, all), screen.Bytes(int64(done)), screen.Bytes(p.RawBytes)), style: good},
 		{text: "  " + pace},
 		{text: "  " + p.losses()},
+		{text: "  " + p.lanes()},
 	}
 	if r := p.Room; r.Machines > 1 {
 		text := fmt.Sprintf("  The room: %d of %d machines done", r.Done, r.Machines)
@@ -91,21 +92,18 @@ func (p *progress) lines() []line {
 	return lines
 }
 
-// losses is what got lost, what healed it, and the lanes by which blocks came.
+// losses is what got lost, and what healed it.
 func (p *progress) losses() string {
-	s := "no packet lost"
-	if p.PacketsLost > 0 {
-		s = fmt.Sprintf("%d packets lost, %d symbols healed", p.PacketsLost, p.SymbolsRepaired)
+	if p.PacketsLost == 0 {
+		return "No packet lost"
 	}
+	return fmt.Sprintf("%d packets lost, %d symbols healed by parity", p.PacketsLost, p.SymbolsRepaired)
+}
+
+// lanes is how the blocks came.
+func (p *progress) lanes() string {
 	l := p.Lanes
-	s += fmt.Sprintf("   blocks: %d by multicast", l.Multicast)
-	if l.Peer > 0 {
-		s += fmt.Sprintf(", %d from machines", l.Peer)
-	}
-	if l.TFTP > 0 {
-		s += fmt.Sprintf(", %d by TFTP", l.TFTP)
-	}
-	return s
+	return fmt.Sprintf("Blocks: %d by multicast, %d from other machines, %d by TFTP", l.Multicast, l.Peer, l.TFTP)
 }
 
 // brief is the same on one line.

@@ -158,11 +158,12 @@ func (*workPage) view(m *model, f *frame) {
 	}
 }
 
+// capital begins a sentence.
 func capital(s string) string {
-	if s == "" {
-		return s
+	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
+		s = string(s[0]-'a'+'A') + s[1:]
 	}
-	return string(s[0]-'a'+'A') + s[1:]
+	return s
 }
 
 func deref(s *string) string {

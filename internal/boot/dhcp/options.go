@@ -112,6 +112,12 @@ func (o Options) append(dst []byte) []byte {
 				break
 			}
 		}
+		if each.Code == BootFile {
+			// UEFI firmware (edk2's PxeBcParseDhcp4Packet) ends the name with a NUL where
+			// it is, on the code of the next option. What is garbled so loses its mask,
+			// and the machine declines its address.
+			dst = append(dst, byte(padding))
+		}
 	}
 	return append(dst, byte(end))
 }

@@ -41,20 +41,39 @@ func Arrange(app *cli.App, args []string) ([]string, error) {
 		return out, nil
 	}
 	if rest[0] == "help" { // a habit from other programs
+		rest = append(slices.Clone(rest[1:]), "--help")
 		if len(rest) == 1 {
 			return append(out, "--help"), nil
 		}
-		rest = []string{rest[1], "--help"}
 	}
-	c := app.Command(rest[0])
-	if c == nil {
-		return nil, unknownCommand(app, rest[0])
+	return command(app.Name, app.Commands, out, rest)
+}
+
+// command arranges rest, which begins with the name of one of the commands, and
+// appends it to out. of is what is typed before that name.
+func command(of string, commands []*cli.Command, out, rest []string) ([]string, error) {
+	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(rest[0]) })
+	if i < 0 {
+		return nil, unknownCommand(of, commands, rest[0])
 	}
-	flags, positional, err := split(app.Name+" "+c.Name, c.Flags, rest[1:])
+	c, name := commands[i], of+" "+commands[i].Name
+	out, rest = append(out, c.Name), rest[1:]
+	if len(c.Subcommands) > 0 {
+		switch {
+		case len(rest) == 0:
+			return out, nil
+		case isFlag(rest[0]) && !known(c.Flags, flagName(rest[0])):
+			return nil, unknownFlag(name, c.Flags, rest[0])
+		case isFlag(rest[0]):
+			return append(out, rest...), nil
+		}
+		return command(name, c.Subcommands, out, rest)
+	}
+	flags, positional, err := split(name, c.Flags, rest)
 	if err != nil {
 		return nil, err
 	}
-	out = append(append(out, c.Name), flags...)
+	out = append(out, flags...)
 	return append(append(out, "--"), positional...), nil
 }
 
@@ -171,13 +190,13 @@ func unknownFlag(command string, defined []cli.Flag, w string) error {
 	return Usagef("%s has no flag %s: see `%s --help`", command, given, command)
 }
 
-func unknownCommand(app *cli.App, name string) error {
+func unknownCommand(of string, commands []*cli.Command, name string) error {
 	var names []string
-	for _, c := range app.Commands {
+	for _, c := range commands {
 		names = append(names, c.Names()...)
 	}
 	if near := Nearest(name, names); near != "" {
-		return Usagef("%s has no command %q: did you mean %s?", app.Name, name, near)
+		return Usagef("%s has no command %q: did you mean %s?", of, name, near)
 	}
-	return Usagef("%s has no command %q: see `%s --help`", app.Name, name, app.Name)
+	return Usagef("%s has no command %q: see `%s --help`", of, name, of)
 }

@@ -19,6 +19,7 @@ func app() *cli.App {
 				&cli.DurationFlag{Name: "wait"}, &cli.IntFlag{Name: "ttl"},
 			}},
 			{Name: "list"},
+			{Name: "ramdisk", Subcommands: []*cli.Command{{Name: "build", Flags: []cli.Flag{&cli.StringFlag{Name: "suite"}}}}},
 		},
 	}
 }
@@ -42,6 +43,11 @@ func TestArrange(t *testing.T) {
 		"send --trust a x --trust b":      "send --trust a --trust b -- x",
 		"send --wait 5s --ttl=3 x":        "send --wait 5s --ttl=3 -- x",
 		"":                                "",
+		"ramdisk":                         "ramdisk",
+		"ramdisk --help":                  "ramdisk --help",
+		"ramdisk build x --suite sid":     "ramdisk build --suite sid -- x",
+		"help ramdisk build":              "ramdisk build --help --",
+		"help ramdisk":                    "ramdisk --help",
 		"send a.img -- --json --unknown ": "send -- a.img --json --unknown",
 	} {
 		got, err := Arrange(app(), append([]string{"pxecast"}, strings.Fields(in)...))
@@ -53,20 +59,23 @@ func TestArrange(t *testing.T) {
 
 func TestArrangeRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"sned a.img":               `pxecast has no command "sned": did you mean send?`,
-		"dance":                    "pxecast has no command \"dance\": see `pxecast --help`",
-		"--verison":                "pxecast has no flag --verison: did you mean --version?",
-		"send a.img --rat 5M":      "pxecast send has no flag --rat: did you mean --rate?",
-		"send a.img --jsno":        "pxecast send has no flag --jsno: did you mean --json?",
-		"send a.img --nogso":       "pxecast send has no flag --nogso: did you mean --no-gso?",
-		"send a.img --colour=blue": "pxecast send has no flag --colour: see `pxecast send --help`",
-		"send a.img --rate":        "--rate needs a value: see `pxecast send --help`",
-		"send --rate --json a.img": "--rate needs a value: see `pxecast send --help`",
-		"send -o a x --output b":   "--output is given twice: give it once, see `pxecast send --help`",
-		"send --wait 5":            `--wait "5": give a time with its unit, such as 30s or 10m`,
-		"send --ttl=x":             `--ttl "x": give a whole number`,
-		"send --json=maybe":        `--json "maybe": give nothing, true or false`,
-		"list --rate 5M":           "pxecast list has no flag --rate: see `pxecast list --help`",
+		"sned a.img":                `pxecast has no command "sned": did you mean send?`,
+		"dance":                     "pxecast has no command \"dance\": see `pxecast --help`",
+		"ramdisk buidl":             `pxecast ramdisk has no command "buidl": did you mean build?`,
+		"ramdisk --suite sid":       "pxecast ramdisk has no flag --suite: see `pxecast ramdisk --help`",
+		"ramdisk build --siute sid": "pxecast ramdisk build has no flag --siute: did you mean --suite?",
+		"--verison":                 "pxecast has no flag --verison: did you mean --version?",
+		"send a.img --rat 5M":       "pxecast send has no flag --rat: did you mean --rate?",
+		"send a.img --jsno":         "pxecast send has no flag --jsno: did you mean --json?",
+		"send a.img --nogso":        "pxecast send has no flag --nogso: did you mean --no-gso?",
+		"send a.img --colour=blue":  "pxecast send has no flag --colour: see `pxecast send --help`",
+		"send a.img --rate":         "--rate needs a value: see `pxecast send --help`",
+		"send --rate --json a.img":  "--rate needs a value: see `pxecast send --help`",
+		"send -o a x --output b":    "--output is given twice: give it once, see `pxecast send --help`",
+		"send --wait 5":             `--wait "5": give a time with its unit, such as 30s or 10m`,
+		"send --ttl=x":              `--ttl "x": give a whole number`,
+		"send --json=maybe":         `--json "maybe": give nothing, true or false`,
+		"list --rate 5M":            "pxecast list has no flag --rate: see `pxecast list --help`",
 	} {
 		_, err := Arrange(app(), append([]string{"pxecast"}, strings.Fields(in)...))
 		var usage *UsageError

@@ -24,7 +24,7 @@ var words = map[string]string{
 }
 
 // files are the flags and arguments that name files.
-var files = map[string]bool{"disk": true, "output": true, "trust": true, "IMAGE": true, "PACKED": true}
+var files = map[string]bool{"disk": true, "output": true, "trust": true, "file": true, "binary": true, "IMAGE": true, "PACKED": true}
 
 func options(flags []cli.Flag) []option {
 	list := []option{}
@@ -65,10 +65,39 @@ func Script(app *cli.App, shell string) (string, error) {
 	return "", fmt.Errorf("no completion for %q", shell)
 }
 
-func names(app *cli.App) []string {
+func names(commands []*cli.Command) []string {
 	var list []string
-	for _, c := range app.VisibleCommands() {
+	for _, c := range commands {
 		list = append(list, c.Name)
+	}
+	return list
+}
+
+// A leaf is a command that does something, by what is typed to call it:
+// "send", or "ramdisk build".
+type leaf struct {
+	*cli.Command
+	path string
+}
+
+func leaves(app *cli.App) (list []leaf) {
+	for _, c := range app.VisibleCommands() {
+		if len(c.Subcommands) == 0 {
+			list = append(list, leaf{c, c.Name})
+		}
+		for _, s := range c.Subcommands {
+			list = append(list, leaf{s, c.Name + " " + s.Name})
+		}
+	}
+	return list
+}
+
+// groups returns the commands that only have other commands in them.
+func groups(app *cli.App) (list []*cli.Command) {
+	for _, c := range app.VisibleCommands() {
+		if len(c.Subcommands) > 0 {
+			list = append(list, c)
+		}
 	}
 	return list
 }

@@ -14,14 +14,14 @@ func Man(app *cli.App, version string) string {
 	p(`.TH %s 1 "" "%s %s"`, strings.ToUpper(app.Name), app.Name, roff(version))
 	p(".SH NAME\n%s \\- %s", app.Name, roff(app.Usage))
 	p(".SH SYNOPSIS")
-	for _, c := range app.VisibleCommands() {
+	for _, c := range leaves(app) {
 		p("%s\n.br", roff(c.UsageText))
 	}
 	p(".SH DESCRIPTION")
 	paragraphs(&b, app.Description)
 	p("Flags may stand before or after the argument. Sizes and rates take k, M and G.")
 	p(".SH COMMANDS")
-	for _, c := range app.VisibleCommands() {
+	for _, c := range leaves(app) {
 		p(".SS %s", roff(c.UsageText))
 		p("%s.", roff(upperFirst(c.Usage)))
 		text, list, _ := strings.Cut(c.Description, "EXAMPLES:\n")

@@ -11,28 +11,32 @@ func bash(app *cli.App) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# bash completion for %[1]s, made by "%[1]s completion bash"
 _%[1]s() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} flags= args=
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} flags= args=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         COMPREPLY=($(compgen -W "%[2]s --help --version" -- "$cur"))
         return
     fi
-    case "${COMP_WORDS[1]} $prev" in
-`, app.Name, strings.Join(names(app), " "))
-	for _, c := range app.VisibleCommands() {
+`, app.Name, strings.Join(names(app.VisibleCommands()), " "))
+	for _, g := range groups(app) {
+		fmt.Fprintf(&b, "    if [ \"$command\" = %s ]; then\n        if [ \"$COMP_CWORD\" -eq 2 ]; then\n            COMPREPLY=($(compgen -W \"%s --help\" -- \"$cur\"))\n            return\n        fi\n"+
+			"        command+=\" ${COMP_WORDS[2]}\"\n    fi\n", g.Name, strings.Join(names(g.Subcommands), " "))
+	}
+	b.WriteString("    case \"$command $prev\" in\n")
+	for _, c := range leaves(app) {
 		for _, o := range options(c.Flags) {
 			if o.value != "" {
-				fmt.Fprintf(&b, "    \"%s --%s\") %s return ;;\n", c.Name, o.name, bashValue(o.name))
+				fmt.Fprintf(&b, "    \"%s --%s\") %s return ;;\n", c.path, o.name, bashValue(o.name))
 			}
 		}
 	}
-	b.WriteString("    esac\n    case ${COMP_WORDS[1]} in\n")
-	for _, c := range app.VisibleCommands() {
+	b.WriteString("    esac\n    case $command in\n")
+	for _, c := range leaves(app) {
 		flags := ""
 		for _, o := range options(c.Flags) {
 			flags += " --" + o.name
 		}
-		fmt.Fprintf(&b, "    %s) flags=\"%s\"\n        case $cur in -*) ;; *) %s return ;; esac ;;\n", c.Name, flags[1:], bashValue(c.ArgsUsage))
+		fmt.Fprintf(&b, "    \"%s\") flags=\"%s\"\n        case $cur in -*) ;; *) %s return ;; esac ;;\n", c.path, flags[1:], bashValue(c.ArgsUsage))
 	}
 	fmt.Fprintf(&b, "    esac\n    COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\"))\n}\ncomplete -o filenames -F _%[1]s %[1]s\n", app.Name)
 	return b.String()
@@ -61,9 +65,13 @@ func zsh(app *cli.App) string {
 		fmt.Fprintf(&b, "    %s\n", quote(c.Name+":"+c.Usage))
 	}
 	b.WriteString("  )\n  if (( CURRENT == 2 )); then\n    _describe command commands\n    _arguments '--help[show help]' '--version[show the version]'\n    return\n  fi\n" +
-		"  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n  case $command in\n")
-	for _, c := range app.VisibleCommands() {
-		fmt.Fprintf(&b, "    %s) _arguments", c.Name)
+		"  local command=$words[2]\n  shift words\n  (( CURRENT-- ))\n")
+	for _, g := range groups(app) {
+		zshGroup(&b, g)
+	}
+	b.WriteString("  case $command in\n")
+	for _, c := range leaves(app) {
+		fmt.Fprintf(&b, "    %s) _arguments", quote(c.path))
 		for _, o := range options(c.Flags) {
 			spec := "--" + o.name
 			if o.value != "" {
@@ -82,6 +90,16 @@ func zsh(app *cli.App) string {
 	}
 	fmt.Fprintf(&b, "  esac\n}\nif [ \"$funcstack[1]\" = _%[1]s ]; then _%[1]s \"$@\"; else compdef _%[1]s %[1]s; fi\n", app.Name)
 	return b.String()
+}
+
+// zshGroup completes the names of the commands in a group, and makes of a
+// complete one and the group's name the command.
+func zshGroup(b *strings.Builder, g *cli.Command) {
+	fmt.Fprintf(b, "  if [[ $command = %s ]]; then\n    if (( CURRENT == 2 )); then\n      commands=(\n", g.Name)
+	for _, c := range g.Subcommands {
+		fmt.Fprintf(b, "        %s\n", quote(c.Name+":"+c.Usage))
+	}
+	b.WriteString("      )\n      _describe command commands\n      return\n    fi\n    command+=\" $words[2]\"\n    shift words\n    (( CURRENT-- ))\n  fi\n")
 }
 
 func zshEscape(s string) string {
@@ -106,7 +124,14 @@ func fish(app *cli.App) string {
 		"complete -c %[1]s -n __fish_use_subcommand -l help -d 'show help'\ncomplete -c %[1]s -n __fish_use_subcommand -l version -d 'show the version'\n", app.Name)
 	for _, c := range app.VisibleCommands() {
 		fmt.Fprintf(&b, "complete -c %s -n __fish_use_subcommand -a %s -d %s\n", app.Name, c.Name, fishQuote(c.Usage))
-		on := fmt.Sprintf("complete -c %s -n '__fish_seen_subcommand_from %s'", app.Name, c.Name)
+		for _, s := range c.Subcommands {
+			fmt.Fprintf(&b, "complete -c %s -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from %s' -a %s -d %s\n",
+				app.Name, c.Name, strings.Join(names(c.Subcommands), " "), s.Name, fishQuote(s.Usage))
+		}
+	}
+	for _, c := range leaves(app) {
+		seen := "__fish_seen_subcommand_from " + strings.ReplaceAll(c.path, " ", "; and __fish_seen_subcommand_from ")
+		on := fmt.Sprintf("complete -c %s -n '%s'", app.Name, seen)
 		for _, o := range options(c.Flags) {
 			fmt.Fprintf(&b, "%s -l %s%s -d %s\n", on, o.name, fishValue(o.name, o.value != ""), fishQuote(o.usage))
 		}
