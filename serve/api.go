@@ -49,6 +49,12 @@ func (a *api) offer(w http.ResponseWriter, r *http.Request) {
 	}
 	o := catalog.Offer{Server: a.name, Made: time.Now().UTC(), Images: images, Orders: a.settings.orders(&m)}
 	body, err := catalog.Sign(&o, nonce, a.key)
+	if err == nil && len(body) > catalog.MaxOffer { // better without descriptions than not at all
+		for i := range o.Images {
+			o.Images[i].Description = ""
+		}
+		body, err = catalog.Sign(&o, nonce, a.key)
+	}
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, err)
 		return

@@ -7,28 +7,26 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/boot"
+	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/sender"
 )
 
 // leases is where the addresses that were given out are kept, in the boot folder.
 const leases = "leases.json"
 
-// boot is what package boot is to do.
-func (s *server) boot() (boot.Config, error) {
-	set := &s.cfg.Settings
-	first, last, err := set.Range()
+// boot is what package boot is to do on a network, but for what only a running
+// server can answer.
+func (s *Settings) boot(network mcast.Network) (boot.Config, error) {
+	first, last, err := s.Range()
 	if err != nil {
 		return boot.Config{}, err
 	}
-	cfg := boot.Config{
-		Interface: s.cfg.Network.Name(), Addr: s.cfg.Network.Addr(), Tree: set.Tree(), HTTPPort: uint16(set.HTTPPort),
-		Menu: s.bootMenu, Handler: s.api().handler(), Events: s.booted, Log: s.cfg.Log, Ready: s.cfg.Ready,
-	}
+	cfg := boot.Config{Interface: network.Name(), Addr: network.Addr(), Tree: s.Tree(), HTTPPort: uint16(s.HTTPPort)}
 	switch {
-	case set.DHCP == "off":
+	case s.DHCP == "off":
 		cfg.DHCP.Mode = boot.Off
 	case first.IsValid():
-		cfg.DHCP = boot.DHCP{Mode: boot.Full, First: first, Last: last, Leases: filepath.Join(set.Boot, leases)}
+		cfg.DHCP = boot.DHCP{Mode: boot.Full, First: first, Last: last, Leases: filepath.Join(s.Boot, leases)}
 	}
 	return cfg, nil
 }

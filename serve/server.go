@@ -21,6 +21,7 @@ import (
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/library"
 	"github.com/pxecast/pxecast/internal/mcast"
+	"github.com/pxecast/pxecast/internal/sdnotify"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/sender"
 	"golang.org/x/sync/errgroup"
@@ -69,7 +70,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	bootCfg, err := s.boot()
+	services, err := cfg.Settings.boot(cfg.Network)
 	if err != nil {
 		return err
 	}
@@ -78,13 +79,24 @@ func Run(ctx context.Context, cfg Config) error {
 		ctx: ctx, take: s.library.Take, network: cfg.Network, key: cfg.Key, gather: cfg.Settings.Gather.Duration, rate: cfg.Rate,
 		lanes: sender.Lanes(cfg.Network), changed: s.changed, notice: s.notice, ended: s.ended, open: map[image.ID]*session{},
 	}
+	services.Menu, services.Handler, services.Events = s.bootMenu, s.api().handler(), s.booted
+	services.Ready, services.Log = cfg.Ready, cfg.Log
 	s.looked()
 	group.Go(func() error { return s.library.Run(ctx) })
-	group.Go(func() error { return boot.Run(ctx, bootCfg) })
+	group.Go(func() error { return boot.Run(ctx, services) })
+	group.Go(func() error { return sdnotify.Watchdog(ctx, s.alive) })
 	group.Go(func() error { s.show(ctx); return nil })
 	err = group.Wait()
 	s.sessions.wait.Wait()
 	return err
+}
+
+// alive returns when nothing that the parts share is held for ever.
+func (s *server) alive(context.Context) bool {
+	s.sessions.statuses()
+	s.room.machines()
+	s.library.Images()
+	return true
 }
 
 // changed says that the status is another. It never waits.

@@ -57,6 +57,11 @@ type packingEvent struct {
 
 type sendStatusEvent struct {
 	Event string `json:"event"` // "status"
+	sessionState
+}
+
+// sessionState is what a session looks like.
+type sessionState struct {
 	State string `json:"state"`
 	traffic
 	Loss      float64   `json:"loss"`
@@ -88,6 +93,12 @@ type ownEvent struct {
 	BytesReused  int64         `json:"bytes_reused"`
 	BlocksServed int64         `json:"blocks_served"`
 	PeersDropped []droppedPeer `json:"peers_dropped"`
+}
+
+// failedEvent is the "failed" one, with what failed.
+type failedEvent struct {
+	ownEvent
+	Cause *string `json:"cause"`
 }
 
 // statusEvent is an ownEvent with how it goes on.

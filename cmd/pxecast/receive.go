@@ -216,16 +216,15 @@ func (r *receiving) report(st *receiver.Status, err error) {
 	if r.network != nil {
 		address = r.network.Addr().String()
 	}
-	event := "done"
 	if err != nil {
-		event = "failed"
-	}
-	e := ownEventOf(event, r.cfg.ID, address, st)
-	if err != nil {
+		e := ownEventOf("failed", r.cfg.ID, address, st)
 		e.Error = orNull(oneLine(err))
+		r.event.print(failedEvent{e, orNull(causeOf(err))})
+		return
 	}
+	e := ownEventOf("done", r.cfg.ID, address, st)
 	r.event.print(e)
-	if err == nil && !r.event.on() {
+	if !r.event.on() {
 		lost := "no packet lost"
 		if e.PacketsLost > 0 {
 			lost = fmt.Sprintf("%d packets lost, all healed", e.PacketsLost)
@@ -236,4 +235,18 @@ func (r *receiving) report(st *receiver.Status, err error) {
 		fmt.Fprintf(r.p.out, "done: %s, %s, is on %s after %.1f s, %.1f MB/s; %s\n",
 			screen.Safe(st.Name), screen.Bytes(st.RawSize), r.disk, e.Seconds, e.MBPerS, lost)
 	}
+}
+
+// causeOf tells what failed, where it is a thing of this machine's: "disk".
+func causeOf(err error) string {
+	var failed *disk.Error
+	if errors.As(err, &failed) || errors.Is(err, receiver.ErrStuck) {
+		return "disk"
+	}
+	for _, unfit := range []error{disk.ErrNotFound, disk.ErrDirectory, disk.ErrNotDisk, disk.ErrTooSmall, disk.ErrReadOnly, disk.ErrPermission, disk.ErrMounted, disk.ErrInUse} {
+		if errors.Is(err, unfit) {
+			return "disk"
+		}
+	}
+	return ""
 }

@@ -39,8 +39,7 @@ func (v *sendView) show(st sender.Status) {
 	v.changes(&st)
 	if now.Sub(v.told) >= time.Second {
 		v.told = now
-		v.event.print(sendStatusEvent{Event: "status", State: st.State.String(), traffic: trafficOf(st.Traffic),
-			Loss: millis(st.Loss), Receivers: machinesOf(&st)})
+		v.event.print(sendStatusEvent{"status", sessionStateOf(&st)})
 	}
 	wire := v.wire.Add(now, float64(st.Traffic.Bytes))
 	v.measure(now, &st)
@@ -206,4 +205,8 @@ func (v *sendView) painted(s protocol.ReceiverState) string {
 		return v.screen.Paint(screen.Red, s.String())
 	}
 	return s.String()
+}
+
+func sessionStateOf(st *sender.Status) sessionState {
+	return sessionState{st.State.String(), trafficOf(st.Traffic), millis(st.Loss), machinesOf(st)}
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 
 	"github.com/pxecast/pxecast/cmd/pxecast/internal/cmdline"
 	"github.com/pxecast/pxecast/internal/catalog"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/sdnotify"
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/serve"
 	"github.com/urfave/cli/v2"
@@ -43,6 +45,7 @@ func (p *program) serveCommand() *cli.Command {
 			&cli.StringFlag{Name: "boot", Usage: "keep ramdisk and boot loaders in `FOLDER` (default: " + serve.DefaultBoot + ")"},
 			&cli.IntFlag{Name: "http-port", Value: catalog.Port, Usage: "serve HTTP on TCP port `N`"},
 			levelFlag(),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "check", Usage: "only tell what on this machine or network would be in the way"},
 			jsonFlag("print events as JSON, one object a line"),
 		},
 		Action: p.serve,
@@ -63,6 +66,9 @@ func (p *program) serve(c *cli.Context) error {
 	s, err := p.newServing(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("check") {
+		return s.check(c.Context)
 	}
 	err = s.run(c.Context)
 	p.screen.Clear()
@@ -115,8 +121,27 @@ func (p *program) newServing(c *cli.Context) (*serving, error) {
 	return s, err
 }
 
+// folder looks for the folder of images before anything takes time. The one that
+// nobody named is made: then people know where to put them.
+func (s *serving) folder() error {
+	folder := s.settings.Images
+	_, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) && folder == serve.DefaultImages {
+		if err = os.MkdirAll(folder, 0o755); err == nil {
+			s.p.screen.Say("made %s: put images there, now or later", folder)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("folder of images: %w: make it, or name another with --images", err)
+	}
+	return nil
+}
+
 // run serves until it is interrupted.
 func (s *serving) run(ctx context.Context) error {
+	if err := s.folder(); err != nil {
+		return err
+	}
 	network, err := mcast.Interface(s.settings.Interface, mcast.Options{})
 	if err != nil {
 		return err
@@ -140,6 +165,7 @@ func (s *serving) run(ctx context.Context) error {
 	view := newServeView(s.p.screen, s.event)
 	shown := showLatest(view.show)
 	defer shown.close()
+	defer sdnotify.Stopping()
 	return serve.Run(ctx, serve.Config{
 		Settings: s.settings, Network: network, Rate: s.rate, Key: key, Cache: cache, Level: s.level,
 		Log: slog.New(slog.DiscardHandler), Status: shown.put, News: view.news,
@@ -149,6 +175,7 @@ func (s *serving) run(ctx context.Context) error {
 
 // ready tells people, scripts and the service manager that machines can boot.
 func (s *serving) ready(network mcast.Network, key trust.PublicKey) {
+	sdnotify.Ready()
 	s.p.screen.Say("serving the images in %s on %s %v, key fingerprint %s", screen.Safe(s.settings.Images), network.Name(), network.Addr(), key.Fingerprint())
 	s.p.screen.Say("switch the machines on and let them boot from the network (PXE)")
 	url := fmt.Sprintf("http://%v:%d/", network.Addr(), s.settings.HTTPPort)

@@ -66,7 +66,7 @@ type serveStatusEvent struct {
 type sessionStatus struct {
 	Name    string  `json:"name"`
 	ImageID *string `json:"image_id"`
-	sendStatusEvent
+	sessionState
 }
 
 func imageEventOf(i *catalog.Image) imageEvent {
@@ -102,7 +102,7 @@ func serveStatusOf(st *serve.Status) serveStatusEvent {
 	for i := range st.Sessions {
 		s := &st.Sessions[i]
 		e.Sessions = append(e.Sessions, sessionStatus{s.Name, idText(s.ImageID),
-			sendStatusEvent{"status", s.State.String(), trafficOf(s.Traffic), millis(s.Loss), machinesOf(s)}})
+			sessionStateOf(s)})
 	}
 	for i := range st.Machines {
 		e.Machines = append(e.Machines, bootedMachineOf(&st.Machines[i]))

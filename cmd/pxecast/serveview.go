@@ -33,20 +33,28 @@ func (v *serveView) show(st serve.Status) {
 		v.told = now
 		v.event.print(serveStatusOf(&st))
 	}
-	head := v.headline(&st)
 	rooms := v.rooms(now, &st)
-	plain := head
+	v.screen.Update(v.stateKey(&st), v.plain(&st, rooms), func(_, height int) []string { return v.block(&st, rooms, height) })
+}
+
+// plain is all of it on one line.
+func (v *serveView) plain(st *serve.Status, rooms []oneRoom) string {
+	text := v.headline(st)
 	for _, r := range rooms {
-		plain += "; " + r.plain
+		text += "; " + r.plain
 	}
-	v.screen.Update(v.stateKey(&st), plain, func(_, height int) []string {
-		lines := append([]string{head}, v.problems(st.Images, 4)...)
-		for i, r := range rooms {
-			left := height - len(lines)
-			lines = append(append(lines, r.head), r.view.machines(&st.Sessions[i], max(3, left/(len(rooms)-i)-1))...)
-		}
-		return append(lines, v.others(&st, height-len(lines))...)
-	})
+	return text
+}
+
+// block is at most height lines.
+func (v *serveView) block(st *serve.Status, rooms []oneRoom, height int) []string {
+	lines := append([]string{v.headline(st)}, v.problems(st.Images, 4)...)
+	around := v.others(st, max(3, height/3))
+	for i, r := range rooms {
+		left := height - len(lines) - len(around)
+		lines = append(append(lines, r.head), r.view.machines(&st.Sessions[i], max(2, left/(len(rooms)-i)-1))...)
+	}
+	return append(lines, around...)
 }
 
 // oneRoom is how a session is shown.
@@ -63,6 +71,7 @@ func (v *serveView) rooms(now time.Time, st *serve.Status) []oneRoom {
 		view := v.sessions[s.ImageID]
 		if view == nil {
 			view = newSendView(v.screen, &events{})
+			view.now = func() time.Time { return v.now() }
 		}
 		open[s.ImageID] = view
 		wire := view.wire.Add(now, float64(s.Traffic.Bytes))

@@ -179,6 +179,9 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 	l, err := dhcp.Listen(s.setup())
 	port, ok := errors.AsType[*dhcp.PortTaken](err)
 	switch {
+	case ok && l != nil && port.Port == dhcp.ClientPort:
+		s.cfg.Log.Warn("another process has UDP port 68: machines under UEFI only boot if the network's DHCP server names this one as next server", "process", owner("UDP", port.Port))
+		return l, nil
 	case ok && l != nil:
 		s.cfg.Log.Warn("another process has UDP port 67: only machines that it sends here will boot", "process", owner("UDP", port.Port), "what to do", sharePort)
 		return l, nil

@@ -135,6 +135,9 @@ func (s *server) checkPorts() (all []Finding) {
 	if l != nil {
 		share = sharePort
 	}
+	if port == dhcp.ClientPort {
+		share = "stop that DHCP client, or name this machine as next server in the network's DHCP server: without either, machines under UEFI find no menu"
+	}
 	taken(err, "UDP", port, share)
 	return all
 }

@@ -31,7 +31,7 @@ func (s *shell) act(ctx context.Context, a action) {
 		s.reports.add(a.event)
 	case openShell:
 		c := s.last
-		s.work.Go(func() { c.lend(ctx, s.interactive) })
+		s.work.Go(func() { c.lend(ctx, func(tty *os.File) { s.interactive(ctx, tty) }) })
 	case power:
 		s.work.Go(func() { s.power(ctx, a.off) })
 	}
@@ -65,8 +65,8 @@ func (s *shell) list(ctx context.Context) {
 }
 
 // start runs a job.
-func (s *shell) start(ctx context.Context, a startJob) {
-	ctx, stop := context.WithCancelCause(ctx)
+func (s *shell) start(parent context.Context, a startJob) {
+	ctx, stop := context.WithCancelCause(parent)
 	s.stop = stop
 	r := &runner{
 		cfg: s.cfg, server: s.server,
@@ -80,16 +80,13 @@ func (s *shell) start(ctx context.Context, a startJob) {
 			o.err, o.again = errStopped, false
 		}
 		stop(nil)
-		select {
-		case s.events <- endEvent{o}:
-		case <-time.After(time.Minute): // nobody is there any more
-		}
+		s.send(parent, endEvent{o})
 	})
 }
 
 // interactive runs a shell on a console that is lent, with it as its controlling
 // terminal, so that ^C and job control work there.
-func (s *shell) interactive(tty *os.File) {
+func (s *shell) interactive(ctx context.Context, tty *os.File) {
 	path := tty.Name()
 	own, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -97,17 +94,20 @@ func (s *shell) interactive(tty *os.File) {
 	}
 	defer own.Close()
 	own.Fd() // makes it blocking, as a shell wants it
-	kind := "vt100"
+	at := Console{Path: path}
 	for _, c := range s.consoles {
 		if c.Path == path {
-			kind = c.terminalType()
+			at = c.Console
 		}
 	}
-	own.WriteString("\r\n\x1b[0mexit brings the menu back.\r\n")
-	cmd := exec.Command(s.cfg.Shell[0], s.cfg.Shell[1:]...)
+	if at.Kind == ScreenConsole {
+		own.WriteString("\x1b[2J\x1b[H")
+	}
+	own.WriteString("\r\nexit brings the menu back.\r\n")
+	cmd := exec.CommandContext(ctx, s.cfg.Shell[0], s.cfg.Shell[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = own, own, own
 	cmd.Dir = "/"
-	cmd.Env = append(environ("TERM"), "TERM="+kind)
+	cmd.Env = append(environ("TERM"), "TERM="+at.terminalType())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 	// What a script started in the background ignores these, and so would the
 	// shell and all that it starts.

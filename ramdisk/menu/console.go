@@ -128,6 +128,8 @@ func (c *console) serve(ctx context.Context) {
 		return
 	}
 	defer sane(tty)
+	// A write may wait for a line whose flow is stopped.
+	defer context.AfterFunc(ctx, func() { tty.SetDeadline(time.Now()) })()
 	for {
 		read := make(chan error, 1)
 		go func() { read <- c.read(tty) }()
@@ -141,6 +143,9 @@ func (c *console) serve(ctx context.Context) {
 		sane(tty)
 		program(tty)
 		tty.SetReadDeadline(time.Time{})
+		if ctx.Err() != nil {
+			return
+		}
 		if raw(tty) != nil {
 			return
 		}

@@ -53,11 +53,7 @@ func (p *disksPage) view(m *model, f *frame) {
 	f.hints = m.hints("b back")
 	f.prompt = "Number, then Enter"
 	if len(m.disks) == 0 {
-		text := "This machine has no disk that its drivers see."
-		if m.disksErr != nil {
-			text = m.disksErr.Error()
-		}
-		f.body = append(f.body, paragraph(text, bad)...)
+		f.body = append(f.body, paragraph(capital(m.noDisk()), bad)...)
 		return
 	}
 	add := func(s style, number, path, size, model, serial, holds string) {
@@ -89,6 +85,14 @@ func (p *disksPage) view(m *model, f *frame) {
 // at returns which disk is chosen, -1 for none.
 func (p *disksPage) at(m *model) int {
 	return slices.IndexFunc(m.disks, func(d disk.Info) bool { return d.Path == p.chosen })
+}
+
+// noDisk says why there is none.
+func (m *model) noDisk() string {
+	if m.disksErr != nil {
+		return m.disksErr.Error()
+	}
+	return "this machine has no disk that its drivers see"
 }
 
 // holding says what is on a disk, and what speaks against it.

@@ -148,10 +148,12 @@ func (p *donePage) view(m *model, f *frame) {
 	}
 }
 
-func (p *donePage) interrupt(*model) bool {
-	was := p.stopped
-	p.stopped = true
-	return !was
+func (p *donePage) interrupt(m *model) bool {
+	if p.stopped {
+		return false
+	}
+	p.stopped, m.said = true, "Stopped."
+	return true
 }
 
 func (p *donePage) enter(m *model, word string) {

@@ -35,8 +35,11 @@ func (p *imagesPage) tick(m *model) {
 	if p.chosen >= len(m.offer.Images) || p.chosen >= 0 && m.offer.Images[p.chosen].Problem != "" {
 		p.chosen, p.moved = -1, false
 	}
-	if m.alone() && m.listed {
+	switch {
+	case m.alone() && m.listed:
 		p.unattended(m)
+	case m.alone():
+		p.wait = "looking at the disks"
 	}
 }
 
@@ -96,7 +99,7 @@ func (p *imagesPage) unattended(m *model) {
 	case m.offer.Images[i].Problem != "":
 		wait = fmt.Sprintf("%s: %s", screen.Safe(m.offer.Images[i].Name), screen.Safe(m.offer.Images[i].Problem))
 	case len(m.disks) == 0:
-		wait, patience = "this machine has no disk that its drivers see", diskPatience
+		wait, patience = m.noDisk(), diskPatience
 	}
 	if p.since.IsZero() {
 		p.since = m.now
@@ -227,7 +230,7 @@ func (p *imagesPage) enter(m *model, word string) {
 	if m.offer != nil {
 		images = m.offer.Images
 	}
-	if word == "" && p.chosen >= 0 {
+	if word == "" && p.chosen >= 0 && p.chosen < len(images) {
 		word = strconv.Itoa(p.chosen + 1)
 	}
 	n, err := strconv.Atoi(word)

@@ -61,8 +61,9 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 	o := outcome{refused: true, initDone: j.initDone}
 	fail := func(err error) outcome {
 		o.err = err
-		var no *refusedError
-		o.again = !errors.Is(err, errChanged) && !errors.As(err, &no)
+		// A server's no, too, may be another one in a moment: it was started again
+		// and still looks through its images.
+		o.again = !errors.Is(err, errChanged) && !errors.Is(err, errDisk)
 		return o
 	}
 	r.stage(asking, nil)

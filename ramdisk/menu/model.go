@@ -48,6 +48,7 @@ type model struct {
 	input   string
 	said    string // answer to the last input
 	plan    Plan
+	stopped bool // the last key stopped a countdown
 	touched bool // a person is here: nothing is done unattended any more
 	run     *run // the job that is at work, or was
 	actions []action
@@ -203,8 +204,14 @@ func (m *model) press(k key) {
 		m.do(repaint{})
 		return
 	}
+	after := m.stopped
+	m.stopped = false
 	if s, ok := m.page.(interface{ interrupt(*model) bool }); ok && s.interrupt(m) {
+		m.stopped = k != keyEnter
 		return // the key that stopped a countdown means nothing more
+	}
+	if after && k == keyEnter {
+		return // nor does the Enter that ends the line of it
 	}
 	switch {
 	case k == keyEnter:

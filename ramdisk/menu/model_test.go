@@ -45,9 +45,11 @@ func TestInteractions(t *testing.T) {
 
 // scene is a machine of which only the menu's mind is there.
 type scene struct {
-	m   *model
-	now time.Time
-	out strings.Builder
+	m      *model
+	now    time.Time
+	out    strings.Builder
+	serial linePainter
+	line   strings.Builder // what came over the serial line
 }
 
 var sceneMachine = catalog.Machine{
@@ -86,6 +88,9 @@ func (s *scene) play(t *testing.T, script string) string {
 		}
 		f := s.m.frame()
 		s.fits(t, &f)
+		if verb == "serial" {
+			s.overSerial()
+		}
 		if verb == "screen" {
 			for _, l := range f.lines() {
 				fmt.Fprintln(&s.out, strings.TrimRight("|"+mark(l), " "))
@@ -93,6 +98,15 @@ func (s *scene) play(t *testing.T, script string) string {
 		}
 	}
 	return s.out.String()
+}
+
+// overSerial is what came since it was looked at last.
+func (s *scene) overSerial() {
+	text := strings.NewReplacer("\r\n", "\n", "\b", "^H").Replace(s.line.String())
+	for l := range strings.Lines(text) {
+		fmt.Fprintln(&s.out, strings.TrimRight("|"+l, " \n"))
+	}
+	s.line.Reset()
 }
 
 // mark shows what a console shows in reverse.
@@ -120,7 +134,7 @@ func (s *scene) step(verb, rest string) error {
 	words := strings.Fields(rest)
 	switch verb {
 	case "start":
-		s.now = day
+		s.now, s.serial = day, linePainter{}
 		s.m = newModel(ParseOptions(rest), sceneMachine, "", s.now)
 	case "net":
 		if rest != "" {
@@ -161,7 +175,7 @@ func (s *scene) step(verb, rest string) error {
 		return s.happens(endEvent{outcome{err: errors.New(rest), refused: true}})
 	case "script-failed":
 		return s.happens(endEvent{outcome{err: &scriptError{"the post script failed with exit status 3", 3}, lines: words}})
-	case "screen":
+	case "screen", "serial":
 	default:
 		return errors.New("no such step")
 	}
@@ -236,5 +250,7 @@ func (s *scene) happens(e event) error {
 			return fmt.Errorf("an action %T", a)
 		}
 	}
+	f := s.m.frame()
+	s.line.Write(s.serial.paint(&f, false, s.now))
 	return nil
 }

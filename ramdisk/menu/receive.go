@@ -24,6 +24,7 @@ type progress struct {
 	Event        string  `json:"event"`
 	State        string  `json:"state"`
 	Error        *string `json:"error"`
+	Cause        *string `json:"cause"`
 	Text         string  `json:"text"` // of a notice
 	RawBytes     int64   `json:"raw_bytes"`
 	BytesWritten int64   `json:"bytes_written"`
@@ -54,6 +55,14 @@ type progress struct {
 
 // errStopped: somebody at the machine stopped it.
 var errStopped = errors.New("stopped by hand: the disk does not boot until an image is put on it again")
+
+// errDisk: the disk failed, or can't be written. Trying again does not help.
+var errDisk = errors.New("the disk")
+
+type diskError struct{ text string }
+
+func (e diskError) Error() string        { return e.text }
+func (e diskError) Is(target error) bool { return target == errDisk }
 
 // receive runs `pxecast receive` and hands on each status. It returns the last one.
 func receive(ctx context.Context, cfg *Config, j *job, address string, each func(progress)) (*progress, error) {
@@ -96,6 +105,8 @@ func receive(ctx context.Context, cfg *Config, j *job, address string, each func
 		return last, context.Cause(ctx)
 	case last != nil && last.Event == "done":
 		return last, nil
+	case last != nil && last.Error != nil && deref(last.Cause) == "disk":
+		return last, diskError{*last.Error}
 	case last != nil && last.Error != nil:
 		return last, errors.New(*last.Error)
 	case len(words.lines) > 0:

@@ -8,8 +8,9 @@ import (
 // Server decides what is answered. One goroutine owns it; it knows no socket and no
 // clock.
 type Server struct {
-	cfg    Config
-	leases *Leases // nil for Proxy
+	cfg     Config
+	leases  *Leases  // nil for Proxy
+	between standIns // for Proxy
 }
 
 // NewServer returns a server that has given out no addresses.
@@ -17,7 +18,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg}
+	s := &Server{cfg: cfg, between: make(standIns)}
 	if cfg.Mode == Full {
 		s.leases = cfg.leases()
 	}
@@ -34,6 +35,7 @@ const (
 // Reply is a message to send.
 type Reply struct {
 	Packet *Packet
+	From   uint16         // port
 	To     netip.AddrPort // the broadcast address: to everybody on the network
 }
 
@@ -63,7 +65,7 @@ func (s *Server) Answer(p *Packet, port uint16, from netip.AddrPort, now time.Ti
 	case port == PXEPort:
 		reply = s.bootServer(p, from, &note)
 	case s.cfg.Mode == Proxy:
-		reply = s.proxy(p, &note)
+		reply = s.proxy(p, now, &note)
 	default:
 		reply = s.full(p, now, &note)
 	}
@@ -87,9 +89,15 @@ func (s *Server) near(p *Packet, from netip.Addr) bool {
 
 // proxy answers who looks for a server to boot from, beside the network's own
 // (PXE 2.1 §2.2.3).
-func (s *Server) proxy(p *Packet, note *Note) *Reply {
+func (s *Server) proxy(p *Packet, now time.Time, note *Note) *Reply {
+	if note.Asked == Request {
+		return s.take(p, now)
+	}
 	if note.Asked != Discover || !s.boots(note) {
 		return nil
+	}
+	if !p.GIAddr.IsValid() {
+		s.between.begin(p, note.Client, now)
 	}
 	return s.reply(p, s.message(p, Offer, note), everybody)
 }
@@ -107,7 +115,9 @@ func (s *Server) bootServer(p *Packet, from netip.AddrPort, note *Note) *Reply {
 	}
 	a := s.message(p, Ack, note)
 	a.CIAddr = p.CIAddr
-	return s.reply(p, a, from)
+	r := s.reply(p, a, from)
+	r.From = PXEPort
+	return r
 }
 
 // boots notes which file the client boots, or why it can't.
@@ -169,5 +179,5 @@ func (s *Server) reply(p, a *Packet, to netip.AddrPort) *Reply {
 	if relay := p.Options.Get(RelayInfo); relay != nil { // RFC 3046 §2.2: back as it came, the last
 		a.Options.Add(RelayInfo, relay...)
 	}
-	return &Reply{Packet: a, To: to}
+	return &Reply{Packet: a, From: ServerPort, To: to}
 }

@@ -376,6 +376,10 @@ func FuzzAnswer(f *testing.F) {
 		now = now.Add(time.Second)
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(from >> 24), byte(from >> 16), byte(from >> 8), byte(from)}), ClientPort)
 		for mode, s := range servers {
+			overheard, _ := s.Overhear(p, now)
+			if overheard != nil && (mode != Proxy || !classic.Subnet.Contains(overheard.Packet.YIAddr) && overheard.Packet.Options.Type() != Nak) {
+				t.Errorf("%v is passed on", overheard.Packet)
+			}
 			r, _ := s.Answer(p, port, at, now)
 			if r == nil {
 				continue

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -22,6 +23,65 @@ var (
 	first   = netip.MustParseAddr("10.77.9.100")
 	last    = netip.MustParseAddr("10.77.9.120")
 )
+
+func newLab(t *testing.T, hosts int) *lab.Lab {
+	t.Helper()
+	return labtest.New(t, lab.Config{Hosts: hosts})
+}
+
+// take gets an address as UEFI firmware does, from the server that is given, with the
+// card's own MAC address. It returns the ACK.
+func take(t *testing.T, h *lab.Host, server netip.Addr) (ack *Packet) {
+	t.Helper()
+	err := h.Do(func() error {
+		i, err := net.InterfaceByName(lab.Interface)
+		if err != nil {
+			return err
+		}
+		s, err := open(lab.Interface, netip.AddrPortFrom(netip.IPv4Unspecified(), ClientPort), netip.IPv4Unspecified(), true)
+		if err != nil {
+			return err
+		}
+		defer s.conn.Close()
+		s.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		send := func(p *Packet) error {
+			b, err := p.AppendBinary(nil)
+			if err != nil {
+				return err
+			}
+			return s.write(b, netip.AddrPortFrom(everybody.Addr(), ServerPort))
+		}
+		hear := func(want Type) (*Packet, error) {
+			b := make([]byte, longest+1)
+			for {
+				n, _, err := s.read(b)
+				if err != nil {
+					return nil, err
+				}
+				if p, err := Parse(b[:n]); err == nil && p.Reply && p.XID == 7 && p.Options.Type() == want && p.Options.Addr(ServerID) == server && p.YIAddr.IsValid() {
+					return p, nil
+				}
+			}
+		}
+		broadcast := func(p *Packet) { p.Flags = Broadcast }
+		if err := send(message(MAC(i.HardwareAddr), Discover, pxe(X64), broadcast)); err != nil {
+			return err
+		}
+		offer, err := hear(Offer)
+		if err != nil {
+			return err
+		}
+		if err := send(message(MAC(i.HardwareAddr), Request, pxe(X64), broadcast, to(server.String()), wants(offer.YIAddr.String()))); err != nil {
+			return err
+		}
+		ack, err = hear(Ack)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ack
+}
 
 // tool skips the test where a program is missing.
 func tool(t *testing.T, name, debian string) {
@@ -131,7 +191,7 @@ func gives(all []Heard) bool {
 }
 
 func TestBusyboxGetsAnAddress(t *testing.T) {
-	l := labtest.New(t, lab.Config{Hosts: 3})
+	l := newLab(t, 3)
 	file := filepath.Join(t.TempDir(), "leases")
 	_, stop := listening(t, l.Host(0), Full, file)
 	told := udhcpc(t, l.Host(1), "-V", "PXEClient:Arch:00000:UNDI:002001", "-x", "hostname:pc-1")
@@ -178,7 +238,7 @@ func ask(t *testing.T, h *lab.Host, name string, p *Packet, to netip.AddrPort) {
 
 // What comes by another interface of the same machine is not heard.
 func TestOtherInterfacesAreLeftAlone(t *testing.T) {
-	l := labtest.New(t, lab.Config{Hosts: 2})
+	l := newLab(t, 2)
 	server := l.Host(0)
 	for _, args := range []string{"link add other0 type veth peer name other1", "link set other0 up", "link set other1 up", "addr add 10.78.0.1/16 dev other0"} {
 		if out, err := exec.Command("ip", append([]string{"-n", server.Namespace()}, strings.Fields(args)...)...).CombinedOutput(); err != nil {
@@ -201,7 +261,7 @@ func TestOtherInterfacesAreLeftAlone(t *testing.T) {
 
 // Beside dnsmasq on another machine: it gives the address, the proxy the boot file.
 func TestProxyBesideDnsmasq(t *testing.T) {
-	l := labtest.New(t, lab.Config{Hosts: 3})
+	l := newLab(t, 3)
 	dnsmasq(t, l.Host(1))
 	listening(t, l.Host(0), Proxy, "")
 	all := probeUntil(t, l.Host(2), gives)
@@ -221,7 +281,7 @@ func TestProxyBesideDnsmasq(t *testing.T) {
 // Beside dnsmasq on the same machine the proxy hears what is sent to all, and leaves
 // to dnsmasq what is sent to the machine itself, such as renewals.
 func TestProxyOnTheSameMachine(t *testing.T) {
-	l := labtest.New(t, lab.Config{Hosts: 2})
+	l := newLab(t, 2)
 	server := l.Host(0)
 	dnsmasq(t, server, "--bind-interfaces")
 	probeUntil(t, l.Host(1), gives)
@@ -246,7 +306,7 @@ func TestProxyOnTheSameMachine(t *testing.T) {
 
 // A DHCP server that has port 67 for itself leaves port 4011.
 func TestPortTakenByAnotherServer(t *testing.T) {
-	l := labtest.New(t, lab.Config{Hosts: 2})
+	l := newLab(t, 2)
 	server := l.Host(0)
 	dnsmasq(t, server)
 	probeUntil(t, l.Host(1), gives)

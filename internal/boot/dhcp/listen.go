@@ -38,7 +38,8 @@ type Setup struct {
 // Listen opens the ports of a server on an interface, and of no other. In Proxy mode
 // it shares port 67 with a DHCP server on this machine if that one shares it; if not,
 // the error is a *PortTaken for port 67 and the Listener, which is not nil, has only
-// port 4011.
+// port 4011. It is one for port 68 where a DHCP client has that for itself: then
+// machines under UEFI may not find their menu, see standin.go.
 func Listen(cfg Setup) (*Listener, error) {
 	server, err := NewServer(cfg.Config)
 	if err != nil {
@@ -66,7 +67,7 @@ func Listen(cfg Setup) (*Listener, error) {
 	main, err := open(cfg.Interface, netip.AddrPortFrom(all, ServerPort), cfg.Server, share)
 	if err == nil {
 		l.sockets = append(l.sockets, main)
-		return l, nil
+		return l, l.overhear(cfg)
 	}
 	err = taken(err, ServerPort)
 	if _, ok := errors.AsType[*PortTaken](err); ok && cfg.Mode == Proxy {
@@ -74,6 +75,19 @@ func Listen(cfg Setup) (*Listener, error) {
 	}
 	l.Close()
 	return nil, err
+}
+
+// overhear opens the port on which a proxy hears the network's own server.
+func (l *Listener) overhear(cfg Setup) error {
+	if cfg.Mode != Proxy {
+		return nil
+	}
+	s, err := open(cfg.Interface, netip.AddrPortFrom(everybody.Addr(), ClientPort), cfg.Server, true)
+	if err != nil {
+		return taken(err, ClientPort)
+	}
+	l.sockets = append(l.sockets, s)
+	return nil
 }
 
 // Close closes a listener that does not run; for one that does, end its context.
@@ -122,9 +136,17 @@ func (l *Listener) serve(ctx context.Context, s *socket) error {
 func (l *Listener) hear(s *socket, p *Packet, from netip.AddrPort) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	reply, note := l.server.Answer(p, s.port, from, time.Now())
+	var reply *Reply
+	var note Note
+	if s.port == ClientPort {
+		if reply, note = l.server.Overhear(p, time.Now()); reply == nil {
+			return
+		}
+	} else {
+		reply, note = l.server.Answer(p, s.port, from, time.Now())
+	}
 	if reply != nil {
-		if err := l.send(s, reply); err != nil {
+		if err := l.send(reply); err != nil {
 			note.Told, note.Why = 0, "the answer can't be sent: "+err.Error()
 		}
 	}
@@ -134,12 +156,17 @@ func (l *Listener) hear(s *socket, p *Packet, from netip.AddrPort) {
 	l.note(note)
 }
 
-func (l *Listener) send(s *socket, r *Reply) error {
+func (l *Listener) send(r *Reply) error {
 	b, err := r.Packet.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
-	return s.write(b, r.To)
+	for _, s := range l.sockets {
+		if s.port == r.From {
+			return s.write(b, r.To)
+		}
+	}
+	return fmt.Errorf("there is no socket with port %d", r.From)
 }
 
 // load reads the file of leases.

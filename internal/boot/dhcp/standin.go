@@ -1,0 +1,129 @@
+package dhcp
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Debian's signed GRUB under UEFI loads its menu from the server that the DHCP
+// server's ACK names, and not from the one that sent it (GRUB's bug 55636): beside a
+// DHCP server that names itself there, as dnsmasq does, it never finds the menu. So
+// for machines under UEFI a proxy stands in between: it offers the address that the
+// network's server offered, in its own name; when the machine takes it, it takes it
+// from the network's server in the machine's name, and passes on the answer with
+// itself as the server to boot from. In the end the machine has that lease of the
+// network's server, as if it had asked there.
+//
+// A machine that doesn't go along has had the plain proxy's offer before.
+
+// standIns are the machines under way, by MAC address. They are bounded, as anybody
+// can make up a machine: who finds no place boots by the plain offer.
+type standIns map[MAC]*standIn
+
+const (
+	mostStandIns = 1024
+	standInTime  = time.Minute
+	// otherXID marks what is sent to the network's server in a machine's name, whose
+	// answer the machine hears too: it must not take it for one to itself.
+	otherXID = 0x70786563
+)
+
+// standIn is where one machine is.
+type standIn struct {
+	xid    uint32
+	client Client
+	ask    *Packet // its DISCOVER, its REQUEST later
+	server netip.Addr
+	addr   netip.Addr // offered; the zero Addr: nothing was heard yet
+	until  time.Time
+}
+
+// begin notes a machine that looks for servers.
+func (s standIns) begin(p *Packet, c Client, now time.Time) {
+	if c.Kind != PXE || c.IPXE || c.Arch == BIOS {
+		return
+	}
+	if len(s) >= mostStandIns {
+		for m, each := range s {
+			if now.After(each.until) {
+				delete(s, m)
+			}
+		}
+	}
+	if have := s[p.MAC]; len(s) < mostStandIns || have != nil {
+		s[p.MAC] = &standIn{xid: p.XID, client: c, ask: p, until: now.Add(standInTime)}
+	}
+}
+
+// of returns where the machine is that a message is about; nil for none.
+func (s standIns) of(p *Packet, xid uint32, now time.Time) *standIn {
+	if have := s[p.MAC]; have != nil && have.xid == xid && now.Before(have.until) {
+		return have
+	}
+	return nil
+}
+
+// take passes on a machine's REQUEST to the network's server.
+func (s *Server) take(p *Packet, now time.Time) *Reply {
+	m := s.between.of(p, p.XID, now)
+	if m == nil || !m.addr.IsValid() || p.Options.Addr(ServerID) != s.cfg.Server || p.Options.Addr(RequestedAddr) != m.addr {
+		return nil
+	}
+	m.ask, m.until = p, now.Add(standInTime)
+	r := &Packet{XID: p.XID ^ otherXID, Secs: p.Secs, Flags: p.Flags | Broadcast, MAC: p.MAC, Options: p.Options.without(ServerID, RelayInfo)}
+	r.Options.AddAddrs(ServerID, m.server)
+	return &Reply{Packet: r, From: ClientPort, To: netip.AddrPortFrom(everybody.Addr(), ServerPort)}
+}
+
+// Overhear decides on a message to port 68: what the network's server tells machines.
+func (s *Server) Overhear(p *Packet, now time.Time) (reply *Reply, note Note) {
+	id, t := p.Options.Addr(ServerID), p.Options.Type()
+	if !p.Reply || s.cfg.Mode != Proxy || !id.IsValid() || id == s.cfg.Server {
+		return nil, note
+	}
+	switch t {
+	case Offer:
+		m := s.between.of(p, p.XID, now)
+		// One that sends machines here by itself needs nobody in between, and one that
+		// sends them elsewhere is not ours to correct.
+		if m == nil || m.addr.IsValid() || !s.cfg.Subnet.Contains(p.YIAddr) || p.SIAddr == s.cfg.Server || p.Options.Has(VendorInfo) {
+			return nil, note
+		}
+		m.server, m.addr = id, p.YIAddr
+		return s.pass(p, m, &note), note
+	case Ack, Nak:
+		m := s.between.of(p, p.XID^otherXID, now)
+		if m == nil || id != m.server || t == Ack && p.YIAddr != m.addr {
+			return nil, note
+		}
+		delete(s.between, p.MAC)
+		return s.pass(p, m, &note), note
+	}
+	return nil, note
+}
+
+// pass makes of the network's server's answer one of ours.
+func (s *Server) pass(p *Packet, m *standIn, note *Note) *Reply {
+	t := p.Options.Type()
+	*note = Note{Client: m.client, Asked: m.ask.Options.Type(), Told: t, Addr: p.YIAddr}
+	if t != Nak {
+		s.boots(note)
+	}
+	ask := *m.ask
+	ask.Options = ask.Options.without(RelayInfo)
+	a := s.message(&ask, t, note)
+	a.YIAddr = p.YIAddr
+	a.Options = append(a.Options, p.Options.without(MessageType, ServerID, ClientID, Class, VendorInfo, MachineID, TFTPServer, BootFile, RelayInfo, overload)...)
+	return &Reply{Packet: a, From: ServerPort, To: everybody}
+}
+
+// without returns the options but for some.
+func (o Options) without(codes ...Code) (rest Options) {
+	for _, each := range o {
+		if !slices.Contains(codes, each.Code) {
+			rest = append(rest, each)
+		}
+	}
+	return rest
+}
