@@ -17,22 +17,29 @@ PACKAGES := nftables iproute2 ethtool util-linux zstd xz-utils bzip2 gdisk \
             dosfstools mtools e2fsprogs mmdebstrap qemu-utils tftp-hpa atftp \
             systemd dnsmasq-base udhcpc
 
-.PHONY: help build test race fuzz lint demo bench man completion clean packages
+# Packages that test by themselves: room compares times, machines are slow.
+APART := /bench/(room|machines)$$
+
+.PHONY: help build test race e2e fuzz lint demo bench man completion clean packages
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the static binary bin/pxecast
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/pxecast
 
 test: packages ## install what the tests need (as root), vet, run all tests
 	$(GO) vet ./...
-	$(GO) test -timeout 30m $(TESTFLAGS) $$($(GO) list ./... | grep -v /bench/room$$)
+	$(GO) test -timeout 30m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '$(APART)')
 	$(GO) test -timeout 30m $(TESTFLAGS) ./bench/room # by itself: it compares times
 
 race: PACKAGES += gcc libc6-dev
-race: packages ## run the tests under the race detector, but for bench/room: other processes do the work there
-	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TESTFLAGS) $$($(GO) list ./... | grep -v /bench/room$$)
+race: packages ## run the tests under the race detector, but for bench/room and e2e: other processes do the work there
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '$(APART)')
+
+e2e: PACKAGES += qemu-system-x86 ipxe-qemu ovmf dnsmasq-base
+e2e: packages ## boot, image and restart machines in QEMU, a quarter of an hour (as root)
+	$(GO) test -timeout 40m -v $(TESTFLAGS) ./bench/machines
 
 fuzz: ## run every fuzzer in the module for FUZZTIME (30s), FUZZJOBS (2) at a time
 	@logs=$$(mktemp -d); trap 'rm -rf "$$logs"' EXIT; \

@@ -25,12 +25,15 @@ func Tools() map[string]string {
 }
 
 // recipe is the version of what Debian makes: a new one makes a new image.
-const recipe = 1
+const recipe = 2
 
 // The disk's layout. The partition starts are where every partitioning tool of
-// today puts them, at 1 MiB, one after the other.
+// today puts them, at 1 MiB, one after the other; what boots by BIOS lies in the
+// gap between the GPT and the first of them.
 const (
 	mib      = 1 << 20
+	biosFrom = 34 * sector
+	biosSize = efiStart - biosFrom
 	efiStart = 1 * mib
 	efiSize  = 64 * mib // FAT32 needs 32 MiB and more
 	gptSpare = 1 * mib  // at the end, for the second GPT
@@ -42,17 +45,19 @@ type form struct {
 	name     string // in the cache: debian-CODENAME-name
 	size     int64  // bytes
 	packages []string
+	lean     bool // without what a login prompt does not need: see lean.go
 }
 
 // What boots the disk, and what people have on theirs.
 var (
 	boots = []string{
 		"linux-image-amd64", "initramfs-tools", "zstd", "systemd-sysv", "udev",
-		"grub-efi-amd64-signed", "shim-signed",
+		"grub-efi-amd64-signed", "shim-signed", "grub-pc-bin",
 	}
-	full = form{fmt.Sprintf("v%d", recipe), 2048 * mib, append(slices.Clone(boots),
+	full = form{name: fmt.Sprintf("v%d", recipe), size: 2048 * mib, packages: append(slices.Clone(boots),
 		"openssh-server", "git", "vim", "python3", "gcc", "man-db", "less", "sudo")}
-	small = form{fmt.Sprintf("small-v%d", recipe), 1024 * mib, append(slices.Clone(boots), "less", "sudo")}
+	small = form{name: fmt.Sprintf("small-v%d", recipe), size: 1024 * mib, packages: append(slices.Clone(boots), "less", "sudo")}
+	lean  = form{name: fmt.Sprintf("lean-v%d", recipe), size: 640 * mib, packages: leanBoots, lean: true}
 )
 
 func (f form) rootSize() int64 { return f.size - rootFrom - gptSpare }
@@ -61,6 +66,7 @@ func (f form) rootSize() int64 { return f.size - rootFrom - gptSpare }
 const (
 	diskGUID = "7C9E6679-7425-40DE-944B-E07FC1F90AE7"
 	efiGUID  = "0F8FAD5B-D9CB-469F-A165-70867728950E"
+	biosGUID = "A4D1F6C3-95B8-4F0E-8B64-9C1D2E7F3A50"
 	partGUID = "2B44A6B2-5D33-4B0A-9D1E-3E2C8A5F6D71"
 	efiID    = "7EC0CA57"
 	rootUUID = "6B29FC40-CA47-4067-B31D-00DD010662DA"
@@ -77,7 +83,7 @@ printf '%s\n' ext4 crc32c ahci ata_piix sd_mod nvme virtio_pci virtio_blk virtio
 // Debian returns the image of a real Debian disk of 2 GiB, about half of it in
 // use: GPT, an EFI system partition with Debian's signed boot loader, and an
 // ext4 root with kernel and ordinary packages. It boots by UEFI, with Secure
-// Boot too. It is made in the folder cache unless it is there, by mmdebstrap
+// Boot too, and by BIOS. It is made in the folder cache unless it is there, by mmdebstrap
 // from the mirrors of the host's own apt, without loop devices or mounts in the
 // machine's own namespace. It needs root.
 //
@@ -90,6 +96,12 @@ func Debian(ctx context.Context, cache string, log io.Writer) (Disk, error) {
 // disks would not fit in memory otherwise.
 func DebianSmall(ctx context.Context, cache string, log io.Writer) (Disk, error) {
 	return makeDebian(ctx, cache, log, small)
+}
+
+// DebianLean is Debian with a disk of 640 MiB that is at its login prompt soon, on
+// an emulated processor too. The prompt is on the serial line.
+func DebianLean(ctx context.Context, cache string, log io.Writer) (Disk, error) {
+	return makeDebian(ctx, cache, log, lean)
 }
 
 func makeDebian(ctx context.Context, cache string, log io.Writer, f form) (Disk, error) {
@@ -107,7 +119,7 @@ func makeDebian(ctx context.Context, cache string, log io.Writer, f form) (Disk,
 		fmt.Fprintf(log, "making a Debian %s disk of %d MiB in %s (once; about two minutes)\n", codename, f.size/mib, cache)
 		for _, step := range []func() error{
 			func() error { return b.install(lines, codename) },
-			b.configure, b.partition, b.efi, b.rootfs,
+			b.configure, b.partition, b.efi, b.bios, b.rootfs,
 		} {
 			if err := step(); err != nil {
 				return Disk{}, err
@@ -153,6 +165,9 @@ func (b *builder) install(lines []string, codename string) error {
 		"--mode=root", "--variant=minbase", "--format=directory", "--include=" + strings.Join(b.form.packages, ","),
 		"--essential-hook=" + initramfs,
 	}, debian.MmdebstrapOptions(b.ctx)...)
+	if b.form.lean {
+		args = append(args, leanOptions()...)
+	}
 	return b.run(strings.Join(lines, "\n")+"\n", "mmdebstrap", append(args, codename, b.root, "-")...)
 }
 
@@ -167,10 +182,10 @@ func (b *builder) configure() error {
 	files := map[string]string{
 		"etc/hostname":   "pxecast-demo\n",
 		"etc/machine-id": "", // every restored machine makes its own
-		"etc/fstab": fmt.Sprintf("UUID=%s / ext4 errors=remount-ro 0 1\nUUID=%s-%s /boot/efi vfat umask=0077 0 1\n",
+		"etc/fstab": fmt.Sprintf("UUID=%s / ext4 errors=remount-ro 0 1\nUUID=%s-%s /boot/efi vfat umask=0077 0 0\n",
 			uuid, efiID[:4], efiID[4:]),
-		"boot/grub/grub.cfg": fmt.Sprintf("set timeout=1\nmenuentry 'Debian' {\n\tsearch --no-floppy --fs-uuid --set=root %s\n"+
-			"\tlinux /boot/vmlinuz-%[2]s root=UUID=%[1]s ro console=tty0 console=ttyS0\n\tinitrd /boot/initrd.img-%[2]s\n}\n", uuid, version),
+		"boot/grub/grub.cfg": fmt.Sprintf("set timeout=0\nmenuentry 'Debian' {\n\tsearch --no-floppy --fs-uuid --set=root %s\n"+
+			"\tlinux /boot/vmlinuz-%[2]s root=UUID=%[1]s ro console=tty0 console=ttyS0,115200\n\tinitrd /boot/initrd.img-%[2]s\n}\n", uuid, version),
 	}
 	for name, content := range files {
 		path := filepath.Join(b.root, name)
@@ -185,7 +200,7 @@ func (b *builder) configure() error {
 }
 
 func (b *builder) partition() error {
-	fmt.Fprintln(b.log, "making GPT, EFI system partition and ext4 root")
+	fmt.Fprintln(b.log, "making GPT, EFI system partition, BIOS boot partition and ext4 root")
 	f, err := os.Create(b.disk)
 	if err != nil {
 		return err
@@ -193,10 +208,10 @@ func (b *builder) partition() error {
 	if err := errors.Join(f.Truncate(b.form.size), f.Close()); err != nil {
 		return err
 	}
-	const sector = 512
 	return b.run("", "sgdisk", "--clear", "--disk-guid="+diskGUID,
 		fmt.Sprintf("--new=1:%d:%d", efiStart/sector, rootFrom/sector-1), "--typecode=1:ef00", "--partition-guid=1:"+efiGUID, "--change-name=1:EFI",
 		fmt.Sprintf("--new=2:%d:%d", rootFrom/sector, (rootFrom+b.form.rootSize())/sector-1), "--typecode=2:8304", "--partition-guid=2:"+partGUID, "--change-name=2:root",
+		"--set-alignment=1", fmt.Sprintf("--new=3:%d:%d", biosFrom/sector, efiStart/sector-1), "--typecode=3:ef02", "--partition-guid=3:"+biosGUID, "--change-name=3:BIOS",
 		b.disk)
 }
 

@@ -55,7 +55,12 @@ const enter = `echo "$0" > /proc/sys/kernel/hostname && exec "$@"`
 // Its process ID and its resource usage are the program's own: what enters the
 // namespace replaces itself by the program.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	all := append([]string{"netns", "exec", h.namespace, "sh", "-c", enter, h.Name(), name}, args...)
+	return command(ctx, h.namespace, h.Name(), name, args)
+}
+
+// command prepares a program to run in a namespace, with a host name of its own.
+func command(ctx context.Context, namespace, hostname, name string, args []string) *exec.Cmd {
+	all := append([]string{"netns", "exec", namespace, "sh", "-c", enter, hostname, name}, args...)
 	cmd := exec.CommandContext(ctx, "ip", all...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Unshareflags: syscall.CLONE_NEWUTS}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -56,6 +57,7 @@ type Lab struct {
 	hosts   []*Host
 	janitor *janitor
 	backlog uint64 // backlogDrops when the lab was made
+	taps    atomic.Int64
 
 	offload   sync.Mutex // guards what follows, and the switching itself
 	lossy     int        // hosts with a loss set
