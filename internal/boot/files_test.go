@@ -333,7 +333,7 @@ func TestBrokenOffTransfers(t *testing.T) {
 	}
 	ask(0)
 	ask(2)
-	if e := s.next(t, Loading); e.What != "vmlinuz" {
+	if e := <-s.told; e.Kind != Loading || e.What != "vmlinuz" {
 		t.Errorf("%+v", e)
 	}
 	if e := s.next(t, Failed); e.Sent != 1024 {
