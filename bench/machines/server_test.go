@@ -30,6 +30,10 @@ type server struct {
 	changed chan struct{}
 }
 
+// rate is what an emulated processor takes in without losing most of it: nothing
+// here is about speed.
+const rate = "100M"
+
 // event is a line of JSON of the server, of any kind: docs/json.md.
 type event struct {
 	at        time.Time
@@ -71,7 +75,7 @@ func (r *room) serve(images, rules string, args ...string) *server {
 	if err := os.WriteFile(config, []byte(rules), 0o644); err != nil {
 		r.Fatal(err)
 	}
-	s := &server{room: r, args: append([]string{"serve", "--json", "--images", images, "--boot", r.bootFolder(boot), "--config", config, "--interface", "eth0"}, args...)}
+	s := &server{room: r, args: append([]string{"serve", "--json", "--images", images, "--boot", r.bootFolder(boot), "--config", config, "--interface", "eth0", "--rate", rate}, args...)}
 	s.start()
 	r.Cleanup(func() {
 		s.kill()
