@@ -14,7 +14,7 @@ FUZZJOBS  ?= 2
 
 # Debian packages that the tests, the demo and the benchmarks call.
 PACKAGES := nftables iproute2 ethtool util-linux zstd xz-utils bzip2 gdisk \
-            dosfstools mtools e2fsprogs mmdebstrap qemu-utils tftp-hpa atftp
+            dosfstools mtools e2fsprogs cpio mmdebstrap qemu-utils tftp-hpa atftp
 
 .PHONY: help build test race fuzz lint demo bench man completion clean packages
 
