@@ -52,10 +52,7 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 
 // trusted returns the list of keys that the machines accept, sorted.
 func trusted(c Config) string {
-	lines := []string{"# senders whose images this ramdisk writes"}
-	for _, k := range keyTexts(c) {
-		lines = append(lines, k)
-	}
+	lines := append([]string{"# senders whose images this ramdisk writes"}, keyTexts(c)...)
 	return strings.Join(lines, "\n") + "\n"
 }
 
