@@ -14,7 +14,8 @@ FUZZJOBS  ?= 2
 
 # Debian packages that the tests, the demo and the benchmarks call.
 PACKAGES := nftables iproute2 ethtool util-linux zstd xz-utils bzip2 gdisk \
-            dosfstools mtools e2fsprogs mmdebstrap qemu-utils tftp-hpa atftp systemd
+            dosfstools mtools e2fsprogs mmdebstrap qemu-utils tftp-hpa atftp \
+            systemd dnsmasq-base udhcpc
 
 # Packages that test by themselves: room compares times, machines are slow.
 APART := /bench/(room|machines)$$

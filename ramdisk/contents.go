@@ -92,14 +92,22 @@ func (b *builder) addModuleIndex(folder string, chosen []string) error {
 	if _, err := output(b.ctx, inRoot(b.ctx, b.root, "/usr/sbin/depmod", "-b", base, b.kernel)); err != nil {
 		return err
 	}
-	// The text forms are for busybox; the binary ones would be for kmod.
-	for _, name := range []string{"modules.dep", "modules.alias", "modules.symbols", "modules.softdep", "modules.builtin", "modules.order"} {
-		data, err := os.ReadFile(filepath.Join(b.root, base, folder, name))
-		if err != nil {
-			return err
-		}
-		b.image.add(entry{path: path.Join(folder, name), mode: 0o644, data: data, kind: kindModules, origin: "depmod"})
+	index := filepath.Join(b.root, base, folder)
+	deps, err := os.ReadFile(filepath.Join(index, "modules.dep"))
+	if err != nil {
+		return err
 	}
+	soft, err := os.ReadFile(filepath.Join(index, "modules.softdep"))
+	if err != nil {
+		return err
+	}
+	aliases, err := os.ReadFile(filepath.Join(index, "modules.alias"))
+	if err != nil {
+		return err
+	}
+	// The text forms, which busybox reads; the binary ones are for kmod.
+	b.image.add(entry{path: path.Join(folder, "modules.dep"), mode: 0o644, data: hardened(string(deps), string(soft)), kind: kindModules, origin: "depmod"})
+	b.image.add(entry{path: path.Join(folder, "modules.alias"), mode: 0o644, data: aliases, kind: kindModules, origin: "depmod"})
 	return nil
 }
 
@@ -111,7 +119,8 @@ func (b *builder) addFirmware(modules []string) error {
 		return err
 	}
 	const folder = "/usr/lib/firmware"
-	found, missing, err := findFirmware(filepath.Join(b.root, folder), strings.Fields(string(out)))
+	named := slices.DeleteFunc(strings.Fields(string(out)), spareFirmware.MatchString)
+	found, missing, err := findFirmware(filepath.Join(b.root, folder), named)
 	if err != nil {
 		return err
 	}

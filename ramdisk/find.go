@@ -20,7 +20,8 @@ var ErrNoBuild = errors.New("no ramdisk built here")
 type Built struct {
 	Version     string                `json:"version"` // of the pxecast inside
 	Binary      string                `json:"binary_sha256"`
-	Suite       string                `json:"suite"` // codename
+	Suite       string                `json:"suite"`       // codename
+	Asked       string                `json:"suite_asked"` // what Config.Suite said
 	Kernel      string                `json:"kernel"`
 	Epoch       int64                 `json:"source_date_epoch"`
 	Keymap      string                `json:"keymap"`
@@ -39,7 +40,7 @@ type Built struct {
 func (r *Report) build(b *builder) Built {
 	binary, _ := digest(b.Binary) // was just read
 	build := Built{
-		Version: b.Version, Binary: binary.SHA256, Suite: r.Codename, Kernel: r.Kernel, Epoch: b.Epoch, Keymap: b.Keymap, Locale: b.Locale,
+		Version: b.Version, Binary: binary.SHA256, Suite: r.Codename, Asked: b.Config.Suite, Kernel: r.Kernel, Epoch: b.Epoch, Keymap: b.Keymap, Locale: b.Locale,
 		SerialSpeed: b.SerialSpeed, Shell: !b.NoShell, Trust: keyTexts(b.Config), Extra: append([]string{}, b.Config.Packages...), ExtraFiles: []string{},
 		Parts: r.Parts, Packages: r.Packages, Missing: append([]string{}, r.MissingFirmware...), Files: r.Files,
 	}
@@ -83,19 +84,32 @@ func Find(folder string) (Built, error) {
 	return b, nil
 }
 
-// Stale tells why a build is not what this program with these keys would build
-// now, in words; "" if it is. Packages that Debian has renewed since don't count.
-func (b Built) Stale(binary string, keys []trust.PublicKey) (why string, err error) {
+// Stale tells why a build does not suit this program and a server with this key, in
+// words; "" if it does. Packages that Debian has renewed since don't count. foreign
+// says that machines would refuse what that server sends.
+func (b Built) Stale(binary string, key trust.PublicKey) (why string, foreign bool, err error) {
 	now, err := digest(binary)
-	if err != nil {
-		return "", err
-	}
-	want := keyTexts(Config{Trust: keys})
 	switch {
+	case err != nil:
+		return "", false, err
+	case !slices.Contains(b.Trust, key.String()):
+		return "the ramdisk trusts another server", true, nil
 	case now.SHA256 != b.Binary:
-		return "pxecast has changed since", nil
-	case !slices.Equal(want, b.Trust):
-		return "the trusted keys have changed since", nil
+		return "pxecast has changed since the ramdisk was built", false, nil
 	}
-	return "", nil
+	return "", false, nil
+}
+
+// Config returns what a build was made with, but for its output, its program and
+// files of the host, which it does not know.
+func (b Built) Config() (Config, error) {
+	c := Config{Suite: b.Asked, Packages: b.Extra, Keymap: b.Keymap, Locale: b.Locale, SerialSpeed: b.SerialSpeed, NoShell: !b.Shell}
+	for _, text := range b.Trust {
+		key, err := trust.ParsePublicKey(text)
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", buildInfo, err)
+		}
+		c.Trust = append(c.Trust, key)
+	}
+	return c, nil
 }

@@ -1,20 +1,16 @@
 package ramdisk
 
 import (
-	"bytes"
-	"debug/elf"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 )
 
 // wanted names the modules of the ramdisk by where they are in the kernel's
@@ -88,60 +84,51 @@ func parseModulesDep(text string) map[string][]string {
 	return deps
 }
 
-// firmwareOf returns the firmware files that a module's file says it may ask for
-// (`modinfo -F firmware`).
-func firmwareOf(path string) ([]string, error) {
-	data, err := readModule(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+// hardened returns modules.dep with the soft dependencies that have to be loaded
+// first (`softdep r8169 pre: realtek` in modules.softdep) made dependencies:
+// busybox's modprobe knows no others. What is not a module of ours, but a name
+// that the kernel asks for by itself when it needs it, is left out.
+func hardened(deps, soft string) []byte {
+	paths := make(map[string]string) // by the module's name
+	needs := parseModulesDep(deps)
+	for p := range needs {
+		paths[moduleName(p)] = p
 	}
-	f, err := elf.NewFile(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	for line := range strings.Lines(soft) {
+		words := strings.Fields(line)
+		if len(words) < 4 || words[0] != "softdep" || words[2] != "pre:" {
+			continue
+		}
+		of, ok := paths[moduleName(words[1])]
+		if !ok {
+			continue
+		}
+		for _, name := range words[3:] {
+			first, ok := paths[moduleName(name)]
+			if !ok || first == of || slices.Contains(needs[of], first) || slices.Contains(needs[first], of) {
+				continue
+			}
+			needs[of] = append(append(needs[of], first), needs[first]...) // the last is loaded first
+		}
 	}
-	section := f.Section(".modinfo")
-	if section == nil {
-		return nil, nil
+	var b strings.Builder
+	for _, p := range slices.Sorted(maps.Keys(needs)) {
+		fmt.Fprintln(&b, strings.TrimSpace(p+": "+strings.Join(needs[p], " ")))
 	}
-	info, err := section.Data()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return parseModinfo(info), nil
+	return []byte(b.String())
 }
 
-func parseModinfo(info []byte) (names []string) {
-	for field := range bytes.SplitSeq(info, []byte{0}) {
-		if name, ok := strings.CutPrefix(string(field), "firmware="); ok {
-			names = append(names, name)
-		}
-	}
-	return names
+// moduleName returns the name by which the kernel knows a module's file.
+func moduleName(p string) string {
+	name, _, _ := strings.Cut(path.Base(p), ".")
+	return strings.ReplaceAll(name, "-", "_")
 }
 
-// readModule reads a module, compressed or not, as its name tells.
-func readModule(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var r io.Reader = f
-	switch filepath.Ext(path) {
-	case ".xz":
-		if r, err = xz.NewReader(f); err != nil {
-			return nil, err
-		}
-	case ".zst":
-		d, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		defer d.Close()
-		r = d
-	}
-	return io.ReadAll(r)
-}
+// spareFirmware is what cards do without: theirs is in the card itself and the
+// file would only renew it (Chelsio T4 to T6, QLogic's and NetXen's NX3031), or
+// is taken only where the newer one, which is there, is missing (Broadcom).
+// Together it would be a tenth of the ramdisk.
+var spareFirmware = regexp.MustCompile(`^(cxgb4/t[456]fw\.bin|phanfw\.bin|bnx2x/bnx2x-e(1|1h|2)-7\.13\.15\.0\.fw)$`)
 
 // findFirmware returns which of the named files there are in the folder, and
 // which are missing, both sorted. A name may be a pattern.

@@ -9,20 +9,17 @@ var programs = []struct {
 	files []string // paths in the package; none: needed while building only
 }{
 	{"base-files", nil}, // /lib64, without which nothing starts in the new root
-	{"busybox-static", []string{"/usr/bin/busybox"}},
+	{"busybox-static", []string{"/usr/bin/busybox"}}, // mount, ip, modprobe, udhcpc, init, sh and 250 more
 	{"kmod", nil},                                  // depmod
 	{"kbd", nil},                                   // loadkeys
 	{"zstd", nil},                                  // packs the image
 	{"liblzma5", nil}, {"libdevmapper1.02.1", nil}, // for grub-mkimage
-	{"util-linux", []string{"/usr/sbin/blkid", "/usr/bin/partx", "/usr/bin/lsblk", "/usr/sbin/wipefs", "/usr/bin/findmnt"}},
-	{"mount", []string{"/usr/bin/mount", "/usr/bin/umount"}},
+	{"util-linux", []string{"/usr/sbin/blkid", "/usr/bin/partx", "/usr/sbin/wipefs"}},
 	{"fdisk", []string{"/usr/sbin/sfdisk"}},
 	{"e2fsprogs", []string{"/usr/sbin/e2fsck", "/usr/sbin/resize2fs", "/usr/sbin/tune2fs", "/etc/mke2fs.conf"}},
 	{"dosfstools", []string{"/usr/sbin/fatlabel"}},
 	{"ethtool", []string{"/usr/sbin/ethtool"}},
-	{"iproute2", []string{"/usr/bin/ip"}},
 	{"efibootmgr", []string{"/usr/bin/efibootmgr"}},
-	{"netbase", []string{"/etc/protocols", "/etc/services"}},
 }
 
 const kernelPackage = "linux-image-amd64" // names the suite's newest signed kernel

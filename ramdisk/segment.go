@@ -17,7 +17,7 @@ const segmentsDir = "segments"
 // level is how hard each kind is compressed. Modules and what is kept come
 // compressed as well as can be; the program is new with every version, and the
 // last levels would take longer than the rest of a rebuild.
-var level = map[kind]int{kindModules: 6, kindFirmware: 19, kindPrograms: 19, kindExtra: 12, kindPxecast: 16, kindSettings: 19}
+var level = map[kind]int{kindModules: 6, kindFirmware: 19, kindPrograms: 19, kindExtra: 12, kindPxecast: 12, kindSettings: 19}
 
 // segment returns a file with one kind of the image as a compressed archive. It
 // is the old one if it would be the same.
@@ -57,7 +57,7 @@ func (b *builder) writeSegment(raw string, k kind) (digest string, err error) {
 }
 
 // compress runs the zstd of the unstripped root, so that the bytes don't depend
-// on this machine's. Nor do they depend on how many threads it has.
+// on this machine's, always with as many threads.
 func (b *builder) compress(from, to string, level int) error {
 	in, err := os.Open(from)
 	if err != nil {
@@ -69,7 +69,7 @@ func (b *builder) compress(from, to string, level int) error {
 		return err
 	}
 	defer out.Close()
-	cmd := inRoot(b.ctx, b.root, "/usr/bin/zstd", "-q", "-T0", "-"+strconv.Itoa(level), "-c")
+	cmd := inRoot(b.ctx, b.root, "/usr/bin/zstd", "-q", "-T2", "-"+strconv.Itoa(level), "-c")
 	cmd.Stdin, cmd.Stdout = in, out
 	if _, err := output(b.ctx, cmd); err != nil {
 		return err

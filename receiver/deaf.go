@@ -137,8 +137,12 @@ func (s *session) reach(now time.Time) {
 	}
 	was := l.mode
 	l.mode, l.since, l.progressAt, l.wholeAt = next, now, now, now
+	if !g.lacking {
+		l.plan.unanswered(now)
+	}
 	switch {
 	case next == modeDeaf:
+		l.plan.fed = now // what others are to fetch from the sender, they begin to
 		l.cause = s.traces(now).cause()
 		s.notice("deaf", l.cause+s.onward())
 	case next == modeOrphan:

@@ -317,12 +317,16 @@ func (s *session) peers(r *protocol.Roster) {
 		s.lanes.plan.rank, s.lanes.plan.of = int(s.number)%r.Total, r.Total
 	}
 	for _, p := range r.Places {
+		o, absent := origin{peerHTTP, p.Peer}, p.State == protocol.ReceiverFailed || p.State == protocol.ReceiverGone
+		if int(p.Number) < s.lanes.plan.of {
+			s.lanes.plan.seat(int(p.Number), o, absent)
+		}
 		ours := s.admitted && p.Number == s.number
 		if s.cfg.Subnet.IsValid() && !s.cfg.Subnet.Contains(p.Peer.Addr()) {
 			continue // a roster is not signed, and a peer serves its own subnet only
 		}
-		if !ours && p.Peer.IsValid() && p.Peer.Port() != 0 && p.State != protocol.ReceiverFailed && p.State != protocol.ReceiverGone {
-			s.lanes.plan.meet(origin{peerHTTP, p.Peer}, p.State != protocol.ReceiverJoined)
+		if !ours && !absent && p.Peer.IsValid() && p.Peer.Port() != 0 {
+			s.lanes.plan.meet(o, p.State != protocol.ReceiverJoined)
 		}
 	}
 }

@@ -52,8 +52,13 @@ const (
 
 	// askEach is how often a peer is asked what it has, mostAsking how many are
 	// asked at once, one of which only if it gave blocks, and mostSources of how
-	// many it is kept: half a megabyte for each at 1 TB.
+	// many it is kept: half a megabyte for each at 1 TB. Who could ask for more
+	// blocks and knows of none asks oftener, every hastyEach for each peer, if the
+	// image is not too large for that: in a small room of deaf machines all wait for
+	// what the others have just fetched.
 	askEach     = 500 * time.Millisecond
+	hastyEach   = askEach / 32
+	hastyBlocks = 1 << 16 // 8 KB for each answer
 	mostAsking  = 4
 	mostSources = 64
 
@@ -85,8 +90,11 @@ type planner struct {
 	asking   int       // for what peers have
 	manifest bool      // is under way
 	rank, of int       // our place among the machines of the room; of 0: not known
+	seats    []seat    // of the others, by rank, as far as rosters told
+	shares   shares    // of what only the sender has
 	spent    time.Time // when nothing was left to ask the sender for that it falls to us to ask
 	fed      time.Time // when there last was something to ask for without patience
+	hungry   bool      // there was nothing more to ask for the last time, though there was room
 	dropped  []Dropped
 }
 
@@ -116,8 +124,9 @@ func (p *planner) meet(o origin, ready bool) {
 	s.ready, s.left = s.ready || ready, false
 }
 
-// leave forgets the addresses of a sender.
+// leave forgets the addresses of a sender, and the places of its room.
 func (p *planner) leave() {
+	p.seats = nil
 	for _, s := range p.order {
 		s.left = s.left || s.service != peerHTTP
 	}
@@ -134,10 +143,12 @@ func (p *planner) plan(now time.Time, m mode, l lack) (all []request) {
 		}
 		return nil
 	}
-	all = p.ask(now, m)
+	all = p.ask(now, m, p.pause(l))
+	p.hungry = false
 	for frames := l.frames; p.fetches < mostFetches; {
 		r, ok := p.next(now, m, l, min(frames, atOnce))
 		if !ok {
+			p.hungry = frames > 0
 			break
 		}
 		p.launch(now, r)
@@ -173,13 +184,21 @@ func (p *planner) wantManifest(now time.Time, m mode) (request, bool) {
 		return request{}, false
 	}
 	p.manifest = true
-	best.running++
+	best.begin(now)
 	return request{origin: best.origin, wish: wantManifest}, true
+}
+
+// pause returns how often a peer is to be asked what it has.
+func (p *planner) pause(l lack) time.Duration {
+	if !p.hungry || l.have.Len() > hastyBlocks {
+		return askEach
+	}
+	return min(askEach, max(askEach/4, time.Duration(len(p.order))*hastyEach))
 }
 
 // ask returns questions for what peers have, of each standing in turn. Those that
 // have given something are never kept waiting by the others.
-func (p *planner) ask(now time.Time, m mode) (all []request) {
+func (p *planner) ask(now time.Time, m mode, each time.Duration) (all []request) {
 	known := 0
 	for _, s := range p.order {
 		if s.has != nil {
@@ -196,7 +215,7 @@ func (p *planner) ask(now time.Time, m mode) (all []request) {
 				break
 			}
 			at := (p.turns[who] + 1) % len(p.order)
-			if s := p.order[at]; s.standing() == who && s.due(now, m) {
+			if s := p.order[at]; s.standing() == who && s.due(now, m, each) {
 				if who == stranger && known >= mostSources && !p.forget(now) {
 					break
 				}
@@ -250,7 +269,7 @@ func (p *planner) next(now time.Time, m mode, l lack, frames int) (request, bool
 func (p *planner) rarest(now time.Time, s *source, l lack) (best protocol.SBN, ok bool) {
 	least := 0
 	for range draws {
-		b, found := p.draw(int(l.to), func(i int) int { return s.has.NextOutside(i, l.have) })
+		b, found := p.draw(now, s, int(l.to), func(i int) int { return s.has.NextOutside(i, l.have) })
 		if !found {
 			break
 		}
@@ -264,31 +283,38 @@ func (p *planner) rarest(now time.Time, s *source, l lack) (best protocol.SBN, o
 	return best, ok
 }
 
-// draw returns a block below to that is not under way, the first one of those
+// draw returns a block below to that s can be asked for, the first one of those
 // that next steps through from a place drawn at random.
-func (p *planner) draw(to int, next func(i int) int) (protocol.SBN, bool) {
+func (p *planner) draw(now time.Time, s *source, to int, next func(i int) int) (protocol.SBN, bool) {
 	if to <= 0 {
 		return 0, false
 	}
 	from := p.random.IntN(to)
 	for i := next(from); i < to; i = next(i + 1) {
-		if p.underway[protocol.SBN(i)].n == 0 {
+		if p.open(now, s, protocol.SBN(i)) {
 			return protocol.SBN(i), true
 		}
 	}
 	for i := next(0); i < from; i = next(i + 1) {
-		if p.underway[protocol.SBN(i)].n == 0 {
+		if p.open(now, s, protocol.SBN(i)) {
 			return protocol.SBN(i), true
 		}
 	}
 	return 0, false
 }
 
-// holders returns how many peers that can be asked have a block.
+// open reports whether a block is not under way, or only from a peer that can't be
+// relied upon and is not s.
+func (p *planner) open(now time.Time, s *source, b protocol.SBN) bool {
+	f := p.underway[b]
+	return f.n == 0 || f.n == 1 && f.from.service == peerHTTP && f.from != s.origin && p.sources[f.from].doubtful(now)
+}
+
+// holders returns how many peers have a block and can be asked and relied upon.
 func (p *planner) holders(now time.Time, b protocol.SBN) int {
 	n := 0
 	for _, s := range p.order {
-		if s.has != nil && s.has.Has(int(b)) && s.usable(now) {
+		if s.has != nil && s.has.Has(int(b)) && s.usable(now) && !s.doubtful(now) {
 			n++
 		}
 	}
@@ -307,11 +333,11 @@ func (p *planner) fromSender(now time.Time, l lack, frames int) (request, bool) 
 	if s == nil || s.running >= s.most() {
 		return request{}, false
 	}
-	b, ok := p.mine(now, l)
+	b, ok := p.mine(now, s, l)
 	if !ok && (p.of == 0 || now.Sub(p.fed) >= grace) {
-		b, ok = p.orphaned(now, l, l.have.NextAbsent)
+		b, ok = p.orphaned(now, s, l, l.have.NextAbsent)
 		if !ok && now.Sub(p.fed) >= grace { // peers that list all and hardly give any
-			b, ok = p.draw(int(l.to), l.have.NextAbsent)
+			b, ok = p.draw(now, s, int(l.to), l.have.NextAbsent)
 		}
 	}
 	if !ok {
@@ -327,11 +353,13 @@ func (p *planner) fromSender(now time.Time, l lack, frames int) (request, bool) 
 
 // mine draws a block that no peer has and that it falls to us to ask the sender
 // for. When there is none it is not looked for again at once: that takes a while.
-func (p *planner) mine(now time.Time, l lack) (b protocol.SBN, ok bool) {
-	if now.Sub(p.spent) < askEach/2 {
+func (p *planner) mine(now time.Time, s *source, l lack) (b protocol.SBN, ok bool) {
+	if now.Sub(p.spent) < askEach/2 || p.of == 0 {
 		return 0, false
 	}
-	if b, ok = p.orphaned(now, l, func(i int) int { return p.ours(l, i) }); ok {
+	p.share(now)
+	next := func(i int) int { return p.shares.next(p.rank, i, l.have, int(l.to)) }
+	if b, ok = p.orphaned(now, s, l, next); ok {
 		p.fed = now
 	} else {
 		p.spent = now
@@ -340,9 +368,9 @@ func (p *planner) mine(now time.Time, l lack) (b protocol.SBN, ok bool) {
 }
 
 // orphaned draws a block that no peer has.
-func (p *planner) orphaned(now time.Time, l lack, next func(i int) int) (protocol.SBN, bool) {
+func (p *planner) orphaned(now time.Time, s *source, l lack, next func(i int) int) (protocol.SBN, bool) {
 	for range draws {
-		b, ok := p.draw(int(l.to), next)
+		b, ok := p.draw(now, s, int(l.to), next)
 		if !ok {
 			break
 		}
@@ -351,19 +379,6 @@ func (p *planner) orphaned(now time.Time, l lack, next func(i int) int) (protoco
 		}
 	}
 	return 0, false
-}
-
-// ours returns the first block from i on that is lacking and that it falls to us
-// to ask the sender for. If all machines of a room are deaf, each fetches another
-// part from it first and has the rest from the others.
-func (p *planner) ours(l lack, i int) int {
-	for i < int(l.to) && p.of > 0 {
-		if i = l.have.NextAbsent(i); i/atOnce%p.of == p.rank {
-			return i
-		}
-		i = (i/atOnce + 1) * atOnce
-	}
-	return l.have.Len()
 }
 
 // late returns a block of a peer's that another machine does not bring.

@@ -78,6 +78,9 @@ func (w *world) withSender(service service) {
 	for _, h := range w.hosts {
 		h.plan.meet(origin{service, w.sender.at}, true)
 		h.plan.rank, h.plan.of = slices.Index(w.hosts, h), len(w.hosts)
+		for rank, o := range w.hosts {
+			h.plan.seat(rank, origin{peerHTTP, o.at}, false)
+		}
 	}
 }
 

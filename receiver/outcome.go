@@ -20,7 +20,7 @@ type Dropped struct {
 // launch takes note that blocks were asked for.
 func (p *planner) launch(now time.Time, r request) {
 	p.fetches++
-	p.sources[r.origin].running++
+	p.sources[r.origin].begin(now)
 	for b := r.first; b <= r.last; b++ {
 		p.underway[b] = flight{from: r.origin, since: now, n: p.underway[b].n + 1}
 	}
@@ -36,13 +36,13 @@ func (p *planner) done(now time.Time, r request, did lane.Did, has *blockset.Set
 	switch r.wish {
 	case wantManifest:
 		p.manifest = false
-		s.running--
+		s.end(now)
 	case wantHave:
 		s.asking = false
 		p.asking--
 	case wantBlocks:
 		p.fetches--
-		s.running--
+		s.end(now)
 		for b := r.first; b <= r.last; b++ {
 			if f := p.underway[b]; f.n > 1 {
 				f.n--
@@ -68,6 +68,7 @@ func (p *planner) done(now time.Time, r request, did lane.Did, has *blockset.Set
 		if did != lane.Busy {
 			s.has, s.told = nil, false
 		}
+		p.spent = time.Time{} // its part may be ours
 		if why := s.failed(now, r.wish, did); why != "" {
 			p.blame(s, why)
 		}
@@ -85,7 +86,17 @@ func (p *planner) right(o origin) {
 func (p *planner) wrong(o origin) {
 	if s := p.sources[o]; s != nil {
 		s.banned, s.has = true, nil
+		p.spent = time.Time{}
 		p.blame(s, "serves wrong bytes")
+	}
+}
+
+// unanswered names the peers that owe an answer when nothing is lacking any more.
+func (p *planner) unanswered(now time.Time) {
+	for _, s := range p.order {
+		if s.service == peerHTTP && s.running > 0 && now.Sub(s.heardAt) >= impatience {
+			p.blame(s, tardy)
+		}
 	}
 }
 

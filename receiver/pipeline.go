@@ -105,11 +105,10 @@ type worker struct {
 
 func (p *pipeline) worker(ctx context.Context) {
 	w := worker{newRebuilder(), image.NewDecoder(), disk.AlignedBuffer(protocol.BlockSize + image.Overrun)}
-	decided := p.scan.decided
 	for ctx.Err() == nil {
+		ending := p.scan.ending()
 		// What comes waits for the sample, but the rest of the disk for what comes.
 		if !p.scan.sampling() {
-			decided = nil
 			select {
 			case b := <-p.work:
 				p.put(ctx, b, &w)
@@ -124,7 +123,7 @@ func (p *pipeline) worker(ctx context.Context) {
 		select {
 		case b := <-p.work:
 			p.put(ctx, b, &w)
-		case <-decided:
+		case <-ending:
 		case <-ctx.Done():
 		}
 	}

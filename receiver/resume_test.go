@@ -163,6 +163,30 @@ func TestForeignDisk(t *testing.T) {
 	}
 }
 
+// TestCutOffRunOnASlowDisk: the first block is blank and the disk is slow, so that it
+// is searched beside what comes for what a run that was cut off may have written.
+// That begins as soon as on any foreign disk.
+func TestCutOffRunOnASlowDisk(t *testing.T) {
+	p := newPicture(t, strings.Repeat("d", 320), 0)
+	for seed := range uint64(4) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		old := bytes.Repeat([]byte("somebody else's"), len(p.raw)/15+1)[:len(p.raw)]
+		clear(old[:blockSize])
+		first, n := 20+r.IntN(200), 40*int(seed%2)
+		copy(old[first*blockSize:(first+n)*blockSize], p.raw[first*blockSize:])
+		d := newPlatter(t, old, len(p.raw))
+		d.slow = 40 * time.Millisecond
+		l := resume(t, p, d, nil)
+		if !bytes.Equal(d.data, p.raw) {
+			t.Errorf("seed %d: the platter does not hold the image", seed)
+		}
+		if l.first > time.Second {
+			t.Errorf("seed %d: the first block was asked for after %v", seed, l.first)
+		}
+		t.Logf("seed %d: asked for %d of 320 blocks, %d were there", seed, len(l.asked), n)
+	}
+}
+
 // TestReadsAndWritesKeepApart: blocks that differ come from others at the worst
 // moments, before and while the disk is read there. The platter complains when
 // one is read and written at once.

@@ -57,8 +57,10 @@ const (
 	// A disk without its first block, and with something on the rest, is most
 	// likely one on which a run of ours was cut off, and that may have written any
 	// small part. So many blocks may lie between samples there (16 MiB, which with
-	// the drawing comes to 64 at most), and sampling may take so much longer. To
-	// read all of it would take minutes, and save a few seconds of fetching.
+	// the drawing comes to 64 at most). A disk that is too slow for so many is taken
+	// for a foreign one, and searched beside what comes, for so much longer, while it
+	// has nothing to write. To read all of it would take minutes, and save a few
+	// seconds of fetching.
 	closeSamples = 64
 	moreTime     = 9 * time.Second
 
@@ -102,7 +104,8 @@ func samples(m *image.Manifest, r *rand.Rand, most int) []protocol.SBN {
 
 // scan decides which blocks of the disk are read, and when it is known what is
 // lacking: after the sample of a foreign disk all at once, else block by block
-// in the order of the disk. It needs no clock and touches no disk. Its methods
+// in the order of the disk. A search may find later that it is not foreign; then
+// all that was not found yet goes on being lacking. It needs no clock and touches no disk. Its methods
 // are safe for concurrent use.
 type scan struct {
 	mu      sync.Mutex
@@ -121,14 +124,17 @@ type scan struct {
 	check   Check
 	begun   bool          // block 0 is blank, as Begin leaves it until all else is written
 	used    bool          // some block that was read is not blank
+	open    bool          // all that was not found is told to be lacking
 	decided chan struct{} // closed at the end of sampling
+	sought  chan struct{} // closed at the end of searching
 	over    chan struct{} // closed when no data block is to be read any more
 }
 
 type stage int
 
 const (
-	sampling stage = iota
+	sampling  stage = iota
+	searching       // sampling goes on while blocks come
 	scanning
 	scanned
 )
@@ -143,7 +149,7 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	c := &scan{
 		m: m, until: now.Add(sampleTime), reading: map[protocol.SBN]reading{},
 		seen: blockset.New(m.Blocks()), equal: blockset.New(m.Blocks()),
-		decided: make(chan struct{}), over: make(chan struct{}),
+		decided: make(chan struct{}), sought: make(chan struct{}), over: make(chan struct{}),
 	}
 	for _, r := range m.Runs() {
 		if r.Zero {
@@ -179,13 +185,30 @@ func (c *scan) headless(now time.Time) {
 
 // enter goes on to a later stage.
 func (c *scan) enter(s stage) {
-	if c.stage == sampling {
+	switch c.stage {
+	case sampling:
 		close(c.decided)
+	case searching:
+		close(c.sought)
 	}
 	if s == scanned {
 		close(c.over)
 	}
 	c.stage = s
+}
+
+// ending returns what is closed when the present stage is over, if workers may wait
+// for that.
+func (c *scan) ending() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.stage {
+	case sampling:
+		return c.decided
+	case searching:
+		return c.sought
+	}
+	return nil
 }
 
 // foreign reports whether nothing of the image was found on the disk so far.
@@ -200,7 +223,12 @@ func (c *scan) settle() {
 	if c.check.Equal > 0 || c.unread >= mostUnread {
 		c.samples = nil // that is all they were to tell
 	}
-	if c.stage == sampling && len(c.samples) == 0 && c.out == 0 {
+	if c.stage == searching {
+		if c.at = c.seen.NextAbsent(c.at); c.at == c.seen.Len() {
+			c.samples = nil
+		}
+	}
+	if c.stage < scanning && len(c.samples) == 0 && c.out == 0 {
 		if c.check.Equal == 0 {
 			c.enter(scanned)
 			return
@@ -216,18 +244,19 @@ func (c *scan) settle() {
 }
 
 // next returns the block that a worker is to read now, and then to report by
-// done. Before the sample is complete that goes before all else.
+// done. Before the sample is complete that goes before all else; a search comes last.
 func (c *scan) next(now time.Time) (s protocol.SBN, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.stage == sampling && now.After(c.until) {
-		if c.begun && c.used {
-			c.begun, c.until = false, c.until.Add(moreTime)
+	if c.stage < scanning && now.After(c.until) {
+		if c.stage == sampling && c.begun && c.used && len(c.samples) > 0 && c.check.Equal == 0 {
+			c.until, c.open = c.until.Add(moreTime), true
+			c.enter(searching)
 		} else {
 			c.samples = nil
 		}
 	}
-	for c.stage == sampling && len(c.samples) > 0 {
+	for c.stage < scanning && len(c.samples) > 0 {
 		s, c.samples = c.samples[0], c.samples[1:]
 		if !c.seen.Has(int(s)) {
 			c.out++
@@ -287,6 +316,9 @@ func (c *scan) take(b *block) fate {
 		return writeIt
 	}
 	c.seen.Add(s)
+	if c.stage == searching {
+		return writeIt
+	}
 	c.reading[b.sbn] = reading{block: b}
 	return readFirst
 }
@@ -334,10 +366,10 @@ func (c *scan) tell() (found []protocol.SBN, to protocol.SBN) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	found, c.found, c.told = c.found, c.told[:0], c.found
-	switch c.stage {
-	case sampling:
+	switch {
+	case c.stage == sampling:
 		return found, 0
-	case scanned:
+	case c.stage == scanned, c.open:
 		return found, protocol.SBN(c.seen.Len())
 	}
 	to = protocol.SBN(c.at)
@@ -352,7 +384,7 @@ func (c *scan) progress() Check {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	check := c.check
-	check.Running = c.stage != scanned
+	check.Running = c.stage == sampling || c.stage == scanning
 	return check
 }
 

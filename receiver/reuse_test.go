@@ -138,7 +138,7 @@ func TestThrottle(t *testing.T) {
 // TestCutOffRunIsFound: on a disk that was in use and whose first block is blank,
 // a run was cut off. Whatever 64 MiB it wrote are found within ten seconds also on a disk
 // that takes 12 ms for each place; on a new disk, or another's, nobody looks for
-// longer than usual.
+// longer than usual. Nothing waits for that longer than for another's disk.
 func TestCutOffRunIsFound(t *testing.T) {
 	const blocks, piece = 60_000, 256
 	frames := make([]int, blocks)
@@ -169,21 +169,118 @@ func TestCutOffRunIsFound(t *testing.T) {
 				s.headless(now)
 			}
 			s.done(0, c.head)
-			for s.sampling() {
+			waited := time.Duration(0)
+			for s.stage < scanning {
 				b, ok := s.next(now)
 				if !ok {
 					break
 				}
 				now = now.Add(12 * time.Millisecond)
+				if s.sampling() {
+					waited = now.Sub(begun)
+				}
 				if is := c.rest; int(b) >= first && int(b) < first+c.written {
 					s.done(b, foundEqual)
 				} else {
 					s.done(b, is)
 				}
 			}
-			if took := now.Sub(begun); s.foreign() == c.found || took < c.least || took > c.most {
-				t.Errorf("%s, %d blocks from %d on: found %v after %v", c.name, c.written, first, !s.foreign(), took)
+			if took := now.Sub(begun); s.foreign() == c.found || took < c.least || took > c.most || waited > time.Second {
+				t.Errorf("%s, %d blocks from %d on: found %v after %v, it was waited for %v", c.name, c.written, first, !s.foreign(), took, waited)
 			}
 		}
+	}
+}
+
+// searched returns a scan of a slow disk of that many data blocks whose first is
+// blank, while it is searched.
+func searched(t *testing.T, blocks int) (c *scan, now time.Time) {
+	t.Helper()
+	frames := make([]int, blocks)
+	for i := range frames {
+		frames[i] = 14
+	}
+	now = time.Now()
+	c = newScan(imagetest.Manifest(t, frames...), ReuseAuto, now)
+	c.claim(0)
+	c.headless(now)
+	c.done(0, foundBlank)
+	s, _ := c.next(now)
+	c.done(s, foundOther)
+	now = now.Add(sampleTime + 1)
+	if s, ok := c.next(now); !ok || c.stage != searching {
+		t.Fatalf("stage %d, next %d %v", c.stage, s, ok)
+	} else {
+		c.done(s, foundOther)
+	}
+	return c, now
+}
+
+// TestSearchHoldsNothingUp: while a disk is searched all is lacking, and what
+// comes is written unread, and is not read afterwards. What is found then is told, and the rest
+// of the disk is read in order, and is lacking until it is found.
+func TestSearchHoldsNothingUp(t *testing.T) {
+	const blocks = 500
+	c, now := searched(t, blocks)
+	if found, to := c.tell(); len(found) > 0 || to != blocks {
+		t.Fatalf("told of %d blocks, lacking up to %d", len(found), to)
+	}
+	if c.progress().Running {
+		t.Error("it says that it checks the disk")
+	}
+	came := map[protocol.SBN]bool{}
+	for s := protocol.SBN(300); len(came) < 50; s++ {
+		if c.seen.Has(int(s)) {
+			continue
+		}
+		if came[s] = true; c.take(&block{sbn: s}) != writeIt {
+			t.Fatalf("block %d, which came, is not written", s)
+		}
+	}
+	ending := c.ending()
+	s, _ := c.next(now)
+	b := &block{sbn: s}
+	if came[s] || c.take(b) != leaveIt || c.done(s, foundEqual) != b {
+		t.Fatalf("block %d came while it was read", s)
+	}
+	select {
+	case <-ending:
+	default:
+		t.Fatal("who waits for the search is not told that it is over")
+	}
+	if found, to := c.tell(); !slices.Equal(found, []protocol.SBN{s}) || to != blocks {
+		t.Fatalf("told of %v, lacking up to %d", found, to)
+	}
+	for {
+		s, ok := c.next(now)
+		if !ok {
+			break
+		}
+		if came[s] {
+			t.Errorf("block %d is read, which was written", s)
+		}
+		c.done(s, foundEqual)
+	}
+	select {
+	case <-c.over:
+	default:
+		t.Error("not over though all is read")
+	}
+}
+
+// TestSearchEnds when its time is over, and when all has come.
+func TestSearchEnds(t *testing.T) {
+	c, now := searched(t, 500)
+	if _, ok := c.next(now.Add(moreTime + 1)); ok || c.stage != scanned {
+		t.Errorf("stage %d after all its time", c.stage)
+	}
+	c, now = searched(t, 500)
+	for s := range protocol.SBN(500) {
+		if !c.seen.Has(int(s)) {
+			c.take(&block{sbn: s})
+		}
+	}
+	if _, ok := c.next(now); ok || c.stage != scanned {
+		t.Errorf("stage %d though all has come", c.stage)
 	}
 }

@@ -46,8 +46,9 @@ type source struct {
 	told    bool          // what it has, the last time
 	toldAt  time.Time     // since when has is known
 	asking  bool
-	running int  // requests for blocks or the manifest under way
-	proven  bool // gave a block that was right since it last failed
+	running int       // requests for blocks or the manifest under way
+	heardAt time.Time // when one of them was begun beside no other, or ended
+	proven  bool      // gave a block that was right since it last failed
 
 	until  time.Time     // left alone until then
 	wait   time.Duration // and for how long that is
@@ -73,6 +74,14 @@ const (
 // usable reports whether it may be asked.
 func (s *source) usable(now time.Time) bool { return !s.banned && !s.left && !now.Before(s.until) }
 
+// doubtful reports whether it can't be relied upon: it has failed and not made
+// up for it, or has not answered for a while. Others are then asked for what it
+// has, and get its part of what is fetched from the sender. It may be asked all the same.
+func (s *source) doubtful(now time.Time) bool {
+	return s.banned || s.wait > 0 && (!s.proven || now.Before(s.until)) ||
+		s.running > 0 && now.Sub(s.heardAt) >= impatience || s.asking && now.Sub(s.asked) >= impatience
+}
+
 // standing is what a peer is to us.
 type standing int
 
@@ -94,8 +103,8 @@ func (s *source) standing() standing {
 }
 
 // due reports whether it is time to ask it what it has.
-func (s *source) due(now time.Time, m mode) bool {
-	return s.service == peerHTTP && !s.asking && s.usable(now) && now.Sub(s.asked) >= askEach && (s.ready || m == modeOrphan)
+func (s *source) due(now time.Time, m mode, each time.Duration) bool {
+	return s.service == peerHTTP && !s.asking && s.usable(now) && now.Sub(s.asked) >= each && (s.ready || m == modeOrphan)
 }
 
 // most is how many requests it may have from us at once: little until it has
@@ -110,10 +119,28 @@ func (s *source) most() int {
 	return 1
 }
 
+// begin and end take note of a request for blocks or the manifest.
+func (s *source) begin(now time.Time) {
+	if s.running++; s.running == 1 {
+		s.heardAt = now
+	}
+}
+
+func (s *source) end(now time.Time) {
+	s.running--
+	s.heardAt = now
+}
+
+// tardy is what is said of one that hangs.
+const tardy = "does not answer in time"
+
 // answered takes note of a request that went well.
 func (s *source) answered() {
+	if s.wait == 0 {
+		return
+	}
 	if s.wait /= 2; s.wait < leastWait {
-		s.wait = 0
+		s.wait, s.until = 0, time.Time{} // what it was asked for before it failed has come
 	}
 }
 
@@ -130,7 +157,7 @@ func (s *source) failed(now time.Time, w wish, did lane.Did) (why string) {
 			s.banned = true
 		}
 	case did == lane.Hung:
-		why = "does not answer in time"
+		why = tardy
 	case did == lane.Closed:
 		why = "closes connections early"
 	case did == lane.TooLong, did == lane.Garbled:

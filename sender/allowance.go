@@ -25,15 +25,21 @@ func (a *allowance) take(now time.Time, each time.Duration, atOnce int) bool {
 	return true
 }
 
+// spares reports whether it may be done n times at once now, of an allowance that
+// lets it be done as often at least after a rest.
+func (a *allowance) spares(now time.Time, each time.Duration, n int) bool {
+	return !a.next.After(now.Add(-time.Duration(n-1) * each))
+}
+
 // shares are the allowances of addresses, so that no flood from one of them fills
 // a queue that all share. Some addresses have one together, and nobody can tell
 // which.
 type shares struct {
 	seed maphash.Seed
-	of   [1024]allowance
+	of   []allowance
 }
 
-func newShares() *shares { return &shares{seed: maphash.MakeSeed()} }
+func newShares(n int) *shares { return &shares{maphash.MakeSeed(), make([]allowance, n)} }
 
 func (s *shares) take(from netip.Addr, now time.Time, each time.Duration, atOnce int) bool {
 	return s.of[maphash.Comparable(s.seed, from)%uint64(len(s.of))].take(now, each, atOnce)

@@ -60,7 +60,7 @@ type control struct {
 }
 
 func newControl(id protocol.SessionID, conn mcast.Conn) *control {
-	c := &control{session: id, conn: conn, joins: make(chan joining, joinQueue), reports: make(chan reporting, reportQueue), joined: newShares(), told: newShares()}
+	c := &control{session: id, conn: conn, joins: make(chan joining, joinQueue), reports: make(chan reporting, reportQueue), joined: newShares(1 << 10), told: newShares(1 << 10), answers: answers{to: newShares(1 << 13)}}
 	c.pool.New = func() any { return new(protocol.Report) }
 	var secret [32]byte
 	rand.Read(secret[:])

@@ -122,14 +122,47 @@ func TestSolicitsCostNoMore(t *testing.T) {
 		if got := len(a.answers()); got > most || got < most*9/10 {
 			t.Errorf("%d of %d questions answered, want %d", got, seconds*1000, most)
 		}
-		<-time.After(time.Second)
-		for range answersAtOnce {
-			a.write(question)
+	})
+}
+
+// asks has machines 0 to n-1 ask at once, and returns how many are answered.
+func (a *answers) asks(now time.Time, n int) (answered int) {
+	for i := range n {
+		if a.answer(now, netip.AddrFrom4([4]byte{10, 1, 2, byte(i)})) != nil {
+			answered++
 		}
-		if got := len(a.answers()); got != answersAtOnce {
+	}
+	return answered
+}
+
+// TestRoomIsAnsweredAtOnce: machines are switched on together.
+func TestRoomIsAnsweredAtOnce(t *testing.T) {
+	a, now := answers{to: newShares(1 << 13)}, time.Unix(1e9, 0)
+	a.announced([]byte("here we are"))
+	for range 3 {
+		if got := a.asks(now, answersAtOnce); got < answersAtOnce*9/10 { // some have a share together
 			t.Errorf("%d machines that ask at once are answered, want %d", got, answersAtOnce)
 		}
-	})
+		now = now.Add(time.Second)
+	}
+}
+
+// TestEachIsAnsweredInItsTurn: while others ask all the time, whoever asks once a
+// second is answered.
+func TestEachIsAnsweredInItsTurn(t *testing.T) {
+	a, now := answers{to: newShares(1 << 13)}, time.Unix(1e9, 0)
+	a.announced([]byte("here we are"))
+	missed := 0
+	for ms := range 20_000 {
+		now = now.Add(time.Millisecond)
+		a.asks(now, 4)
+		if ms%1000 == 999 && a.answer(now, netip.MustParseAddr("10.1.9.9")) == nil {
+			missed++
+		}
+	}
+	if missed > 0 {
+		t.Errorf("not answered %d times of 20", missed)
+	}
 }
 
 // TestNobodyIsFloodedThroughUs: whatever comes from an address that nobody has

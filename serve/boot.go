@@ -11,7 +11,8 @@ import (
 	"github.com/pxecast/pxecast/sender"
 )
 
-// leases is where the addresses that were given out are kept, in the boot folder.
+// leases is where the addresses that were given out are kept, beside the boot folder:
+// that is not a service's to write.
 const leases = "leases.json"
 
 // boot is what package boot is to do on a network, but for what only a running
@@ -26,7 +27,7 @@ func (s *Settings) boot(network mcast.Network) (boot.Config, error) {
 	case s.DHCP == "off":
 		cfg.DHCP.Mode = boot.Off
 	case first.IsValid():
-		cfg.DHCP = boot.DHCP{Mode: boot.Full, First: first, Last: last, Leases: filepath.Join(s.Boot, leases)}
+		cfg.DHCP = boot.DHCP{Mode: boot.Full, First: first, Last: last, Leases: filepath.Join(filepath.Dir(filepath.Clean(s.Boot)), leases)}
 	}
 	return cfg, nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,34 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 	}
 	if _, err := ReadSettings(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
+	}
+}
+
+// The example that comes with pxecast says what holds without it.
+func TestExampleSettings(t *testing.T) {
+	text, err := os.ReadFile("../dist/pxecast.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := read(t, string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(`(?m)^#(\[\[|[a-z-]+ = )`).ReplaceAllString(string(text), "$1")
+	shown, err := read(t, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(shown.Machines) == 0 || shown.Images == "" {
+		t.Fatalf("nothing is set: %+v", shown)
+	}
+	for _, s := range []*Settings{&plain, &shown} {
+		s.Interface, s.After, s.Machines = "", "", nil // which have no default that could be shown
+		if err := s.Fill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(plain, shown) {
+		t.Errorf("it shows %+v\nand without it holds %+v", shown, plain)
 	}
 }

@@ -135,40 +135,64 @@ func TestMixedRooms(t *testing.T) {
 		n = 10
 	}
 	p := newCrowdPicture(t, 128)
+	seeds(t, 4, func(t *testing.T, seed uint64) { mixed(t, seed, p, n) })
+}
+
+// TestMixedCrowd is one such room of a thousand machines; without PXECAST_SEEDS,
+// for time, of sixty.
+func TestMixedCrowd(t *testing.T) {
+	t.Parallel()
+	n := 60
+	if raced {
+		n = 15
+	}
+	if os.Getenv("PXECAST_SEEDS") != "" {
+		n = 1000
+	}
+	mixed(t, 0, newCrowdPicture(t, 128), n)
+}
+
+// mixed plays a room of n machines, each of which has a fate of its own.
+func mixed(t *testing.T, seed uint64, p *picture, n int) {
+	t.Helper()
 	once := time.Duration(float64(p.packed.Manifest().PackedSize()) * 8 / mixedWire * 1e9)
-	seeds(t, 4, func(t *testing.T, seed uint64) {
-		simulate(t, seed, p, simnet.Options{}, func(r *room) {
-			random := rand.New(rand.NewPCG(seed, 11))
-			within := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
-			r.sender.Rate = mixedWire
-			r.sender.Linger = 2 * once
-			r.send()
-			var life []fate
-			var events []event
-			for i := range n {
-				f := fate(random.IntN(int(fates)))
-				if i == 0 {
-					f = plain
-				}
-				life = append(life, f)
-				on := within(200 * time.Millisecond)
-				if f == late {
-					on = within(2 * once)
-				}
-				events = append(events, event{on, func() { r.live(i, f) }})
-				if f == dying || f == again {
-					off := on + 100*time.Millisecond + within(once)
-					events = append(events, event{off, func() { r.off(i) }})
-					if f == again {
-						events = append(events, event{off + time.Second, func() { r.live(i, f) }})
-					}
+	simulate(t, seed, p, simnet.Options{}, func(r *room) {
+		random := rand.New(rand.NewPCG(seed, 11))
+		within := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
+		r.sender.Rate = mixedWire
+		r.sender.Linger = 2 * once
+		reports := r.reports()
+		r.send()
+		var life []fate
+		var events []event
+		for i := range n {
+			f := fate(random.IntN(int(fates)))
+			if i == 0 {
+				f = plain
+			}
+			life = append(life, f)
+			on := within(200 * time.Millisecond)
+			if f == late {
+				on = within(2 * once)
+			}
+			events = append(events, event{on, func() { r.live(i, f) }})
+			if f == dying || f == again {
+				off := on + 100*time.Millisecond + within(once)
+				events = append(events, event{off, func() { r.off(i) }})
+				if f == again {
+					events = append(events, event{off + time.Second, func() { r.live(i, f) }})
 				}
 			}
-			r.pcs = make([]*pc, n)
-			r.play(events)
-			r.finish()
-			r.fates(life, once)
-		})
+		}
+		r.pcs = make([]*pc, n)
+		r.play(events)
+		r.finish()
+		r.fates(life, once)
+		most := busiest(*reports)
+		r.Logf("at most %d reports in a second", most)
+		if most > 1000 {
+			r.Errorf("%d reports in a second", most)
+		}
 	})
 }
 

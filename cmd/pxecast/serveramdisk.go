@@ -5,36 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/pxecast/pxecast/internal/trust"
 	"github.com/pxecast/pxecast/ramdisk"
 )
 
-// ramdisk builds what machines boot into where there is none, or where it is not
-// this server's any more.
+// ramdisk builds what machines boot into where there is none, and again where it is
+// of another pxecast or trusts another server, with the options that it had.
 func (s *serving) ramdisk(ctx context.Context, key *trust.Key) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	keys := []trust.PublicKey{key.Public()}
-	built, err := ramdisk.Find(s.settings.Boot)
+	cfg := ramdisk.Config{SerialSpeed: max(0, s.settings.Serial)}
 	why := "there is no ramdisk yet"
+	built, err := ramdisk.Find(s.settings.Boot)
 	switch {
 	case err == nil:
-		if why, err = built.Stale(self, keys); err != nil || why == "" {
+		foreign := false
+		if why, foreign, err = built.Stale(self, key.Public()); err != nil || why == "" {
+			return err
+		}
+		byHand := len(built.ExtraFiles) > 0 || os.Geteuid() != 0
+		if byHand && !foreign {
+			s.p.screen.Say("pxecast: %s: build it again with `pxecast ramdisk build`", why)
+			return nil
+		}
+		if byHand {
+			return fmt.Errorf("%s: build it again with `pxecast ramdisk build`, as root", why)
+		}
+		if cfg, err = built.Config(); err != nil {
 			return err
 		}
 	case !errors.Is(err, ramdisk.ErrNoBuild):
 		return err
 	}
+	if !slices.Contains(cfg.Trust, key.Public()) {
+		cfg.Trust = append(cfg.Trust, key.Public())
+	}
 	s.p.screen.Say("%s: building one in %s", why, s.settings.Boot)
 	began := time.Now()
-	report, err := ramdisk.Build(ctx, ramdisk.Config{
-		Output: s.settings.Boot, Binary: self, Version: versionName(), Trust: keys, SerialSpeed: max(0, s.settings.Serial),
-		Progress: s.p.ramdiskProgress(began),
-	})
+	cfg.Output, cfg.Binary, cfg.Version, cfg.Progress = s.settings.Boot, self, versionName(), s.p.ramdiskProgress(began)
+	report, err := ramdisk.Build(ctx, cfg)
 	s.p.screen.Clear()
 	if err != nil {
 		return fmt.Errorf("build the ramdisk: %w", err)

@@ -35,7 +35,7 @@ type Config struct {
 	// Events is called when something happens, from many goroutines at a time, and
 	// must not wait. Default: nobody is told.
 	Events func(Event)
-	Ready  func() // is called when all ports are open. Default: nobody is told
+	Ready  func()       // is called when all ports are open. Default: nobody is told
 	Log    *slog.Logger // of the server's own troubles; default none
 }
 
@@ -180,7 +180,7 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 	port, ok := errors.AsType[*dhcp.PortTaken](err)
 	switch {
 	case ok && l != nil && port.Port == dhcp.ClientPort:
-		s.cfg.Log.Warn("another process has UDP port 68: machines under UEFI only boot if the network's DHCP server names this one as next server", "process", owner("UDP", port.Port))
+		s.cfg.Log.Warn("another process has UDP port 68: machines only boot if the network's DHCP server names this one as next server", "process", owner("UDP", port.Port))
 		return l, nil
 	case ok && l != nil:
 		s.cfg.Log.Warn("another process has UDP port 67: only machines that it sends here will boot", "process", owner("UDP", port.Port), "what to do", sharePort)
@@ -188,6 +188,9 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 	case ok:
 		return nil, fmt.Errorf("serve DHCP: %w", takenError(err, "UDP", port.Port))
 	case err != nil:
+		if l != nil {
+			l.Close()
+		}
 		return nil, fmt.Errorf("serve DHCP on %s: %w", s.cfg.Interface, err)
 	}
 	return l, nil

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,9 +32,7 @@ func Check(ctx context.Context, cfg Config) []Finding {
 	if err := cfg.validate(); err != nil {
 		return []Finding{{Fatal: true, What: "the settings are not complete", Why: err.Error(), Do: "set what is missing"}}
 	}
-	all := checkTree(cfg.Tree)
-	subnet, found := checkInterface(&cfg)
-	all = append(all, found...)
+	subnet, all := checkInterface(&cfg)
 	if !subnet.IsValid() {
 		return all
 	}
@@ -47,29 +44,6 @@ func Check(ctx context.Context, cfg Config) []Finding {
 		return append(all, Finding{What: "it can't be seen which DHCP servers there are", Why: err.Error(), Do: "look with `nmap --script broadcast-dhcp-discover`, or with a PC that boots"})
 	}
 	return append(all, judge(&cfg, heard)...)
-}
-
-// needed are the files of a tree, and who can't boot without.
-var needed = []struct {
-	name, who string
-	all       bool
-}{
-	{kernelName, "no machine", true},
-	{initrdName, "no machine", true},
-	{biosName, "no machine under BIOS", false},
-	{"grub/i386-pc/normal.mod", "no machine under BIOS", false},
-	{uefiName, "no machine under UEFI", false},
-	{grubEFIName, "no machine under UEFI", false},
-}
-
-func checkTree(folder string) (all []Finding) {
-	for _, n := range needed {
-		if info, err := os.Stat(filepath.Join(folder, n.name)); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-			continue
-		}
-		all = append(all, Finding{n.all, fmt.Sprintf("%s is missing in %s", n.name, folder), "without it " + n.who + " boots", "make it with `pxecast ramdisk build`"})
-	}
-	return all
 }
 
 // checkInterface returns the subnet, which is invalid if there is none.
@@ -136,7 +110,7 @@ func (s *server) checkPorts() (all []Finding) {
 		share = sharePort
 	}
 	if port == dhcp.ClientPort {
-		share = "stop that DHCP client, or name this machine as next server in the network's DHCP server: without either, machines under UEFI find no menu"
+		share = "stop that DHCP client, or name this machine as next server in the network's DHCP server: without either, machines find no menu"
 	}
 	taken(err, "UDP", port, share)
 	return all

@@ -25,7 +25,7 @@ type EventKind string
 const (
 	Asked   EventKind = "asked"   // it was told what to boot
 	Ignored EventKind = "ignored" // it wanted something, and isn't answered; once for each machine and reason
-	Leased  EventKind = "leased"  // it has an address from here
+	Leased  EventKind = "leased"  // it has its address
 	Loading EventKind = "loading" // a file is on its way
 	Loaded  EventKind = "loaded"  // it has the file
 	Failed  EventKind = "failed"  // it hasn't

@@ -37,19 +37,28 @@ func (s *server) made(who Machine) func(name string) ([]byte, bool) {
 		case name == grubName:
 			return []byte(grubStart), true
 		case name == ipxeName:
-			menu := s.cfg.Menu(who)
-			return menu.ipxe(s.http), true
+			return s.menu(who).ipxe(s.http), true
 		case machine:
 			if m, ok := dhcp.ParseMAC(mac); ok {
 				who = s.known.of(m.String())
 			} else if mac != anyMachine {
 				return nil, false
 			}
-			menu := s.cfg.Menu(who)
-			return menu.grub(s.http), true
+			return s.menu(who).grub(s.http), true
 		}
 		return nil, false
 	}
+}
+
+// menu returns a machine's menu. One that boot loaders would read more in than is
+// there gives way to that for everybody, which Run checked.
+func (s *server) menu(who Machine) *Menu {
+	m := s.cfg.Menu(who)
+	if err := m.validate(); err != nil {
+		s.cfg.Log.Error("a machine's boot menu can't be used", "mac", who.MAC, "error", err)
+		m = s.cfg.Menu(Machine{})
+	}
+	return &m
 }
 
 // checkTFTP takes names that there could be.

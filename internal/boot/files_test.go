@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,10 +28,7 @@ type served struct {
 	*server
 	tftp netip.AddrPort
 	web  string // host and port
-
-	mu     sync.Mutex
-	events []Event
-	told   chan Event
+	told chan Event
 }
 
 // serve serves a folder with a kernel of 3 MB in it, and with what should not be
@@ -337,7 +333,7 @@ func TestBrokenOffTransfers(t *testing.T) {
 	}
 	ask(0)
 	ask(2)
-	if e := s.next(t, Loading); e.What != "vmlinuz" {
+	if e := <-s.told; e.Kind != Loading || e.What != "vmlinuz" {
 		t.Errorf("%+v", e)
 	}
 	if e := s.next(t, Failed); e.Sent != 1024 {

@@ -41,6 +41,7 @@ const anyMachine = "any"
 // as others do. So GRUB looks for the boot loader itself: those that systems install,
 // Windows', and the one that is on every disk that was made to be carried.
 const grubLocal = `	if [ "$grub_platform" = pc ]; then
+		insmod biosdisk
 		for d in hd0 hd1 hd2 hd3; do
 			set root=$d
 			if chainloader +1; then boot; fi

@@ -22,6 +22,7 @@ const (
 	connections     = 512              // at a time: several of each machine in a large room
 	connectionsEach = 16               // of one address
 	headTime        = 5 * time.Second  // for the head of a request
+	bodyTime        = 30 * time.Second // for all of a request
 	idleTime        = 30 * time.Second // between requests
 	partTime        = 20 * time.Second // to take what one Write has
 	apiPrefix       = "/v1/"
@@ -40,7 +41,7 @@ func (s *server) listenHTTP() (net.Listener, error) {
 func (s *server) serveHTTP(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
 		Handler:           http.HandlerFunc(s.answer),
-		ReadHeaderTimeout: headTime, IdleTimeout: idleTime,
+		ReadHeaderTimeout: headTime, ReadTimeout: bodyTime, IdleTimeout: idleTime,
 		MaxHeaderBytes:               16 << 10,
 		ConnContext:                  gate.MarkBusy,
 		DisableGeneralOptionsHandler: true,

@@ -99,6 +99,17 @@ func (c *console) show(f *frame, clear bool) {
 	}
 }
 
+// redraw shows the newest frame again, all of it.
+func (c *console) redraw() {
+	c.mu.Lock()
+	c.clear = true
+	c.mu.Unlock()
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
 func (c *console) newest() (f *frame, clear bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +160,7 @@ func (c *console) serve(ctx context.Context) {
 		if raw(tty) != nil {
 			return
 		}
-		c.show(c.want, true)
+		c.redraw()
 	}
 }
 

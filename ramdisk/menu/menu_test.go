@@ -195,7 +195,7 @@ func TestConsoleThatBlocks(t *testing.T) {
 	w.serial = newTerminal(t, false)
 	w.boot("")
 	w.vt.shows("Number, then Enter [1]>")
-	for range 40 { // far more than a terminal buffers
+	for range 150 { // far more than a terminal buffers
 		w.vt.types("f\r")
 		w.vt.shows("Letter, then Enter>")
 		w.vt.types("b\r")

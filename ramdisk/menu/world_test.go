@@ -281,7 +281,14 @@ func (w *world) boot(words string, disks ...disk.Info) {
 			w.t.Error(err)
 		}
 	})
-	w.t.Cleanup(func() { stop(); running.Wait() })
+	w.t.Cleanup(func() {
+		began := time.Now()
+		stop()
+		running.Wait()
+		if d := time.Since(began); d > 30*time.Second {
+			w.t.Errorf("the menu took %v to end", d)
+		}
+	})
 }
 
 func (w *world) disk() disk.Info {

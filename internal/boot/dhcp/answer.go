@@ -96,7 +96,7 @@ func (s *Server) proxy(p *Packet, now time.Time, note *Note) *Reply {
 	if note.Asked != Discover || !s.boots(note) {
 		return nil
 	}
-	if !p.GIAddr.IsValid() {
+	if script := note.Client.IPXE && s.cfg.Files.IPXE != ""; note.Client.Kind == PXE && !script && !p.GIAddr.IsValid() {
 		s.between.begin(p, note.Client, now)
 	}
 	return s.reply(p, s.message(p, Offer, note), everybody)

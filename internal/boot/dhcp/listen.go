@@ -39,7 +39,7 @@ type Setup struct {
 // it shares port 67 with a DHCP server on this machine if that one shares it; if not,
 // the error is a *PortTaken for port 67 and the Listener, which is not nil, has only
 // port 4011. It is one for port 68 where a DHCP client has that for itself: then
-// machines under UEFI may not find their menu, see standin.go.
+// machines may not find their menu, see standin.go.
 func Listen(cfg Setup) (*Listener, error) {
 	server, err := NewServer(cfg.Config)
 	if err != nil {
@@ -150,10 +150,10 @@ func (l *Listener) hear(s *socket, p *Packet, from netip.AddrPort) {
 			note.Told, note.Why = 0, "the answer can't be sent: "+err.Error()
 		}
 	}
-	if err := l.save(); err != nil && note.Why == "" {
-		note.Why = "the leases can't be written down: " + err.Error()
-	}
 	l.note(note)
+	if err := l.save(); err != nil {
+		l.note(Note{Client: note.Client, Why: "the leases can't be written down: " + err.Error()})
+	}
 }
 
 func (l *Listener) send(r *Reply) error {

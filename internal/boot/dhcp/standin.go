@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Debian's signed GRUB under UEFI loads its menu from the server that the DHCP
-// server's ACK names, and not from the one that sent it (GRUB's bug 55636): beside a
-// DHCP server that names itself there, as dnsmasq does, it never finds the menu. So
-// for machines under UEFI a proxy stands in between: it offers the address that the
-// network's server offered, in its own name; when the machine takes it, it takes it
-// from the network's server in the machine's name, and passes on the answer with
-// itself as the server to boot from. In the end the machine has that lease of the
-// network's server, as if it had asked there.
+// GRUB, under BIOS and UEFI, loads its menu from the server that the DHCP server's ACK
+// names, and not from the one that it came from itself (GRUB's bug 55636): beside a
+// DHCP server that names itself there, as dnsmasq does, it never finds the menu. So a
+// proxy stands in between: it offers the address that the network's server offered, in
+// its own name; when the machine takes it, it takes it from the network's server in
+// the machine's name, and passes on the answer with itself as the server to boot from.
+// In the end the machine has that lease of the network's server, as if it had asked
+// there. Firmware takes our offer rather than the other's, as it has a boot file.
 //
 // A machine that doesn't go along has had the plain proxy's offer before.
 
@@ -29,6 +29,9 @@ const (
 	otherXID = 0x70786563
 )
 
+// ipxePriority is the option inside iPXE's own that says how much an offer counts.
+var ipxePriority = []byte{1, 1, 1}
+
 // standIn is where one machine is.
 type standIn struct {
 	xid    uint32
@@ -41,9 +44,6 @@ type standIn struct {
 
 // begin notes a machine that looks for servers.
 func (s standIns) begin(p *Packet, c Client, now time.Time) {
-	if c.Kind != PXE || c.IPXE || c.Arch == BIOS {
-		return
-	}
 	if len(s) >= mostStandIns {
 		for m, each := range s {
 			if now.After(each.until) {
@@ -114,7 +114,11 @@ func (s *Server) pass(p *Packet, m *standIn, note *Note) *Reply {
 	ask.Options = ask.Options.without(RelayInfo)
 	a := s.message(&ask, t, note)
 	a.YIAddr = p.YIAddr
-	a.Options = append(a.Options, p.Options.without(MessageType, ServerID, ClientID, Class, VendorInfo, MachineID, TFTPServer, BootFile, RelayInfo, overload)...)
+	if m.ask.Options.Has(IPXE) {
+		// iPXE keeps the first offer unless a later one has priority.
+		a.Options.Add(IPXE, ipxePriority...)
+	}
+	a.Options = append(a.Options, p.Options.without(MessageType, ServerID, ClientID, Class, VendorInfo, MachineID, TFTPServer, BootFile, RelayInfo, IPXE, overload)...)
 	return &Reply{Packet: a, From: ServerPort, To: everybody}
 }
 

@@ -33,7 +33,7 @@ func theirs(m MAC, t Type, xid uint32, yours string, with ...func(*Packet)) *Pac
 	return p
 }
 
-// A machine under UEFI gets the address of the network's server by way of the proxy,
+// A machine that boots GRUB gets the address of the network's server by way of the proxy,
 // which it then takes for its server to boot from.
 func TestStandIn(t *testing.T) {
 	s := made(t, classic)
@@ -85,7 +85,6 @@ func TestNoStandIn(t *testing.T) {
 		with  []func(*Packet)
 		offer func(*Packet)
 	}{
-		{"BIOS", []func(*Packet){pxe(BIOS)}, func(*Packet) {}},
 		{"iPXE", []func(*Packet){pxe(X64), ipxe}, func(*Packet) {}},
 		{"an operating system", nil, func(*Packet) {}},
 		{"by a relay", []func(*Packet){pxe(X64), func(p *Packet) { p.GIAddr = netip.MustParseAddr("10.0.0.254") }}, func(*Packet) {}},

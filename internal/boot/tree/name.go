@@ -25,7 +25,9 @@ func Clean(asked string) (string, error) {
 	}
 	// Some PXE ROMs copy the boot file's name from DHCP with what comes behind it: the
 	// end of the options, 0xff.
-	asked = strings.TrimRight(asked, "\xff")
+	for strings.HasSuffix(asked, "\xff") {
+		asked = asked[:len(asked)-1]
+	}
 	if !utf8.ValidString(asked) {
 		return "", ErrName
 	}
