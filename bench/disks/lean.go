@@ -29,27 +29,6 @@ rm -rf share/doc share/man share/info share/locale share/i18n share/zoneinfo sha
 	lib/x86_64-linux-gnu/gconv lib/x86_64-linux-gnu/perl lib/grub/x86_64-efi lib/udev/hwdb* lib/modules/*/kernel
 chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`
 
-// leanInit is what is left of starting a system: root writable, a name, a prompt on
-// the serial line and on the console. The kernel and the initial ramdisk have made
-// devices, /proc, /sys and /run.
-const leanInit = `set -e
-cat > "$1/etc/inittab" <<'END'
-id:2:initdefault:
-si::sysinit:/bin/sh -c 'mount -o remount,rw /; hostname -F /etc/hostname'
-T0:2:respawn:/sbin/getty -L ttyS0 115200 vt100
-1:2:respawn:/sbin/getty 38400 tty1
-ca::ctrlaltdel:/sbin/shutdown -r now
-END`
-
-// leftOut takes out what no login prompt needs. It is done afterwards, for where
-// dpkg leaves out paths, mmdebstrap starts a filter for each package.
-const leftOut = `set -e; cd "$1/usr"
-rm -rf share/doc share/man share/info share/locale share/i18n share/zoneinfo share/grub \
-	lib/x86_64-linux-gnu/gconv lib/grub/x86_64-efi
-cd lib/modules/*/kernel
-rm -rf sound net drivers/gpu drivers/hid drivers/iio drivers/infiniband drivers/isdn drivers/media drivers/net drivers/staging
-chroot "$1" depmod "$(ls "$1/usr/lib/modules")"`
-
 // leanOptions are mmdebstrap's for a lean system.
 func leanOptions() []string {
 	return []string{"--customize-hook=" + leanInit, "--customize-hook=" + leftOut}
