@@ -52,8 +52,8 @@ func TestRoomByHand(t *testing.T) {
 // only one.
 func (s *server) oneSession(receivers int) {
 	s.room.Helper()
-	s.sees("the end of the session", func(e *event) bool { return e.Event == "summary" })
-	sessions := s.all("summary")
+	s.sees("the end of the session", func(e *event) bool { return e.Event == "session" })
+	sessions := s.all("session")
 	if len(sessions) != 1 || len(sessions[0].Receivers) != receivers {
 		s.room.Fatalf("%d sessions, want one with %d machines:\n%s", len(sessions), receivers, s.last(40))
 	}

@@ -181,7 +181,7 @@ func (s *server) past(mac string, progress float64) {
 	})
 }
 
-// sessions returns how many sessions the server opened of an image so far.
+// all returns the events of a kind so far.
 func (s *server) all(kind string) (found []event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
