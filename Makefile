@@ -31,7 +31,7 @@ test: packages ## install what the tests need (as root), vet, run all tests
 
 race: PACKAGES += gcc libc6-dev
 race: packages ## run the tests under the race detector, but for bench/room: other processes do the work there
-	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TESTFLAGS) $$($(GO) list ./... | grep -v /bench/room$$)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $(TESTFLAGS) $$($(GO) list ./... | grep -v /bench/room$$)
 
 fuzz: ## run every fuzzer in the module for FUZZTIME (30s), FUZZJOBS (2) at a time
 	@logs=$$(mktemp -d); trap 'rm -rf "$$logs"' EXIT; \
