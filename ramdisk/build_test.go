@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,9 @@ import (
 // time it fetches 180 MB; root.tar stays in the tests' cache, where the tests
 // that boot machines find it too.
 func TestBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes, and other programs do the work")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("building a ramdisk needs root")
 	}
@@ -45,8 +49,17 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why, err := built.Stale(c.Binary, c.Trust); why != "" || err != nil {
+	if why, _, err := built.Stale(c.Binary, c.Trust[0]); why != "" || err != nil {
 		t.Errorf("a build of a moment ago: %q, %v", why, err)
+	}
+	if why, foreign, err := built.Stale(c.Binary, trust.PublicKey{2}); why == "" || !foreign || err != nil {
+		t.Errorf("for a server that it does not trust: %q, %v, %v", why, foreign, err)
+	}
+	if why, foreign, err := built.Stale(os.Args[0], c.Trust[0]); why == "" || foreign || err != nil {
+		t.Errorf("for another program: %q, %v, %v", why, foreign, err)
+	}
+	if kept, err := built.Config(); err != nil || kept.Keymap != "us" || !slices.Equal(kept.Trust, c.Trust) || len(kept.Packages) != 0 {
+		t.Errorf("made with %+v, it says %+v: %v", c, kept, err)
 	}
 	const mib = 1 << 20
 	if first.InitrdBytes > 32*mib || first.KernelBytes+first.InitrdBytes > 40*mib {

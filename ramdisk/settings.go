@@ -52,7 +52,8 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 
 // trusted returns the list of keys that the machines accept, sorted.
 func trusted(c Config) string {
-	lines := append([]string{"# senders whose images this ramdisk writes"}, keyTexts(c)...)
+	lines := []string{"# senders whose images this ramdisk writes"}
+	lines = append(lines, keyTexts(c)...)
 	return strings.Join(lines, "\n") + "\n"
 }
 
