@@ -149,22 +149,28 @@ func TestStaleTellsWhatChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := []trust.PublicKey{key.Public()}
 	d, err := digest(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := Built{Binary: d.SHA256, Trust: []string{key.Public().String()}}
-	if why, err := b.Stale(binary, keys); why != "" || err != nil {
+	b := Built{Binary: d.SHA256, Trust: []string{"another", key.Public().String()}, Asked: "trixie", Keymap: "de", Shell: true}
+	if why, _, err := b.Stale(binary, key.Public()); why != "" || err != nil {
 		t.Errorf("fresh: %q, %v", why, err)
 	}
-	if why, _ := b.Stale(binary, nil); !strings.Contains(why, "keys") {
-		t.Errorf("other keys: %q", why)
+	if why, foreign, _ := b.Stale(binary, trust.PublicKey{}); !foreign || !strings.Contains(why, "another server") {
+		t.Errorf("another server: %q", why)
 	}
 	if err := os.WriteFile(binary, []byte("two"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if why, _ := b.Stale(binary, keys); !strings.Contains(why, "pxecast") {
+	if why, foreign, _ := b.Stale(binary, key.Public()); foreign || !strings.Contains(why, "pxecast") {
 		t.Errorf("another program: %q", why)
+	}
+	if _, err := b.Config(); err == nil {
+		t.Error("a key that is none counts as one")
+	}
+	b.Trust = b.Trust[1:]
+	if c, err := b.Config(); err != nil || c.Suite != "trixie" || c.Keymap != "de" || c.NoShell || len(c.Trust) != 1 {
+		t.Errorf("built again with %+v: %v", c, err)
 	}
 }
