@@ -12,7 +12,7 @@ const slowWire = 24 // Mbit/s
 // machine's plug. All end with the image, and nothing that was on a disk already
 // is written twice.
 func TestServerAndMachineBreakDownInTheMiddle(t *testing.T) {
-	r := newRoom(t, 15*time.Minute)
+	r := newRoom(t, 10*time.Minute)
 	s := r.serve(r.library(nil), "", "--dhcp", addresses, "--boot-default", "image", "--boot-timeout", "0s", "--gather", "3s")
 	a := r.on(Config{Name: "a", Firmware: BIOS, MAC: mac1, Disks: []Disk{{Path: r.disk("a", diskSize)}}})
 	b := r.on(Config{Name: "b", Firmware: BIOS, MAC: mac2, Disks: []Disk{{Path: r.disk("b", diskSize)}}})
