@@ -14,7 +14,7 @@ FUZZJOBS  ?= 2
 
 # Debian packages that the tests, the demo and the benchmarks call.
 PACKAGES := nftables iproute2 ethtool util-linux zstd xz-utils bzip2 gdisk \
-            dosfstools mtools e2fsprogs mmdebstrap qemu-utils tftp-hpa atftp \
+            dosfstools mtools e2fsprogs cpio mmdebstrap qemu-utils tftp-hpa atftp \
             systemd dnsmasq-base udhcpc
 
 # Packages that test by themselves: room compares times, machines are slow.
@@ -35,7 +35,7 @@ test: packages ## install what the tests need (as root), vet, run all tests
 
 race: PACKAGES += gcc libc6-dev
 race: packages ## run the tests under the race detector, but for bench/room and e2e: other processes do the work there
-	CGO_ENABLED=1 $(GO) test -race -timeout 40m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '$(APART)')
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 40m $(TESTFLAGS) $$($(GO) list ./... | grep -vE '$(APART)')
 
 e2e: PACKAGES += qemu-system-x86 ipxe-qemu ovmf dnsmasq-base
 e2e: packages ## boot, image and restart machines in QEMU, a quarter of an hour (as root)

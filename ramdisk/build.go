@@ -83,7 +83,7 @@ func (b *builder) unpackRoot() error {
 	}
 	modules, err := os.ReadDir(filepath.Join(b.root, "usr/lib/modules"))
 	if err != nil || len(modules) != 1 {
-		return fmt.Errorf("root.tar holds modules of %d kernels, want one: build with --fresh: %w", len(modules), errors.Join(err))
+		return fmt.Errorf("root.tar holds modules of %d kernels, want one: build with --fresh", len(modules))
 	}
 	b.kernel = modules[0].Name()
 	if b.notes, err = readNotes(b.root); err != nil {
@@ -132,7 +132,8 @@ func (b *builder) write() error {
 	return nil
 }
 
-// writeInitrd joins the segments: the kernel unpacks one archive after the other.
+// writeInitrd joins the segments: the kernel unpacks one archive after the other,
+// and so does `zstd -dc`.
 func (b *builder) writeInitrd(path string) (used []string, err error) {
 	out, err := os.Create(path)
 	if err != nil {
@@ -158,10 +159,6 @@ func (b *builder) writeInitrd(path string) (used []string, err error) {
 			return nil, err
 		}
 		b.report.addPart(k, b.image.list(k), n)
-		// The next archive is looked for at a multiple of four.
-		if _, err := out.Write(make([]byte, (4-n%4)%4)); err != nil {
-			return nil, err
-		}
 	}
 	return used, errors.Join(out.Sync(), out.Close())
 }

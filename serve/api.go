@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -25,7 +24,6 @@ type api struct {
 	script   func(image.Digest) ([]byte, bool)
 	want     func(image.ID, netip.Addr) (name string, err error)
 	told     func(netip.Addr, *catalog.Event)
-	log      *slog.Logger
 }
 
 func (a *api) handler() http.Handler {

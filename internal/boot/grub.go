@@ -37,9 +37,11 @@ const anyMachine = "any"
 // BIOS stops at an INT 18h instead of going on.
 //
 // UEFI: its boot manager goes on to the next entry only if the loader ends with an
-// error (UEFI 2.10 §3.1.1), and this GRUB ends with none: OVMF shows its setup then,
-// as others do. So GRUB looks for the boot loader itself: those that systems install,
-// Windows', and the one that is on every disk that was made to be carried.
+// error (UEFI 2.10 §3.1.1), and GRUB ends with none, not even after `exit 1` (2.06 and
+// 2.12 were tried): OVMF shows its setup then. So GRUB looks for the boot loader
+// itself: those that systems install, Windows', and the one that is on every disk that
+// was made to be carried. It sees only disks that the firmware has connected, which
+// one that starts fast does for those in its boot order.
 const grubLocal = `	if [ "$grub_platform" = pc ]; then
 		insmod biosdisk
 		for d in hd0 hd1 hd2 hd3; do

@@ -256,7 +256,7 @@ func TestTFTPIsForTheSubnet(t *testing.T) {
 // However a server goes on, a call ends, and there are never more transfers than
 // places: the library has one for as long as it is agreed with.
 func TestEndlessAgreementKeepsNoMoreThanThePlaces(t *testing.T) {
-	server, c := udp(t), newClient(t)
+	server, c := udp(t), impatient(t)
 	asked := make(map[netip.AddrPort]bool)
 	var mu sync.Mutex
 	go func() {

@@ -348,9 +348,7 @@ func TestBadTFTPServersAreNamedWithWhatTheyDid(t *testing.T) {
 				}
 			}()
 			at := server.LocalAddr().(*net.UDPAddr).AddrPort()
-			c := newClient(t)
-			c.total = func(int64) time.Duration { return time.Second }
-			b, err := c.TFTPManifest(t.Context(), at, image.ID{}, 3000)
+			b, err := clientFor(t, tt.did).TFTPManifest(t.Context(), at, image.ID{}, 3000)
 			if err == nil {
 				t.Fatalf("no error, but %d bytes", len(b))
 			}
@@ -372,8 +370,7 @@ func TestClosedTFTPServerIsGone(t *testing.T) {
 	}
 	again.Close()
 	reads := s.readings()
-	c := newClient(t)
-	_, err = c.TFTPManifest(t.Context(), server.Addr(), s.m.ID(), len(s.m.Bytes()))
+	_, err = impatient(t).TFTPManifest(t.Context(), server.Addr(), s.m.ID(), len(s.m.Bytes()))
 	wantFault(t, err, server.Addr(), Hung)
 	if s.readings() != reads {
 		t.Error("the store is still asked")
