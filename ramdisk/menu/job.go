@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/pxecast/pxecast/internal/catalog"
 	"github.com/pxecast/pxecast/internal/disk"
@@ -90,7 +93,15 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 	}
 	o.refused = false
 	r.stage(waiting, nil)
-	last, err := receive(ctx, r.cfg, &j, r.server.address, func(p progress) { r.stage(receiving, nil); r.got(p) })
+	reopen, stop := r.reopener(ctx, &j)
+	last, err := receive(ctx, r.cfg, &j, r.server.address, func(p progress) {
+		r.stage(receiving, nil)
+		r.got(p)
+		if p.orphan {
+			reopen()
+		}
+	})
+	stop()
 	o.received = last
 	if err != nil {
 		return fail(err)
@@ -99,6 +110,28 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 		o.err = r.script(ctx, finishing, 1, j.image.Post, scripts[1], &j, &o)
 	}
 	return o
+}
+
+// reopener returns a function that asks for the session again, from time to time:
+// a server that was started again opens one only for who asks. The receiver then
+// goes on by itself. stop ends the asking.
+func (r *runner) reopener(ctx context.Context, j *job) (reopen, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	var busy atomic.Bool
+	var last time.Time
+	reopen = func() {
+		if time.Since(last) < retryOffer || !busy.CompareAndSwap(false, true) {
+			return
+		}
+		last = time.Now()
+		wait.Go(func() {
+			defer busy.Store(false)
+			// While it is not there, or not ready, it is asked again.
+			_ = r.server.session(ctx, j.machine, j.image.ID)
+		})
+	}
+	return reopen, func() { cancel(); wait.Wait() }
 }
 
 var scriptNames = [2]string{"init", "post"}
