@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/pxecast/pxecast/internal/catalog"
 	"github.com/pxecast/pxecast/internal/disk"
@@ -52,6 +54,9 @@ type runner struct {
 	tell   func(catalog.Event)   // the server
 	stage  func(stage, []string) // with the last lines of a script
 	got    func(progress)        // while it receives
+
+	asking  atomic.Bool    // the server for the session again
+	answers sync.WaitGroup // to that
 }
 
 // run carries out j. Both scripts are there and checked before anything is
@@ -90,7 +95,7 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 	}
 	o.refused = false
 	r.stage(waiting, nil)
-	last, err := receive(ctx, r.cfg, &j, r.server.address, func(p progress) { r.stage(receiving, nil); r.got(p) })
+	last, err := r.receive(ctx, &j)
 	o.received = last
 	if err != nil {
 		return fail(err)
@@ -99,6 +104,24 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 		o.err = r.script(ctx, finishing, 1, j.image.Post, scripts[1], &j, &o)
 	}
 	return o
+}
+
+// receive receives the image. A server that was started again knows nothing of the
+// session that it sent before: so it is asked for it while the sender is silent.
+func (r *runner) receive(ctx context.Context, j *job) (*progress, error) {
+	within, stop := context.WithCancel(ctx)
+	defer r.answers.Wait()
+	defer stop()
+	return receive(ctx, r.cfg, j, r.server.address, func(p progress) {
+		r.stage(receiving, nil)
+		r.got(p)
+		if p.orphan && r.asking.CompareAndSwap(false, true) {
+			r.answers.Go(func() {
+				defer r.asking.Store(false)
+				r.server.session(within, j.machine, j.image.ID) // a no changes nothing: others may have what is lacking
+			})
+		}
+	})
 }
 
 var scriptNames = [2]string{"init", "post"}

@@ -161,6 +161,27 @@ func TestServerComesBack(t *testing.T) {
 	}
 }
 
+// And where somebody chose image and disk, nobody has to come again.
+func TestServerComesBackToWhatPeopleBegan(t *testing.T) {
+	w := newWorld(t)
+	w.rate = "2M"
+	w.boot("pxecast.after=menu")
+	w.serial.said("Number, then Enter [1]>")
+	w.serial.types("1\r")
+	w.serial.said("Choose the disk")
+	w.serial.types("1\r")
+	w.serial.said("Type yes and Enter>")
+	w.serial.types("yes\r")
+	w.serial.said("Receiving")
+	w.crash()
+	w.rate = "auto"
+	w.serve()
+	w.serial.said("Done")
+	if !w.imaged() {
+		t.Error("the disk does not hold the image")
+	}
+}
+
 func TestNoServerYet(t *testing.T) {
 	w := newWorld(t)
 	w.crash()

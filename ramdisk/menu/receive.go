@@ -25,7 +25,8 @@ type progress struct {
 	State        string  `json:"state"`
 	Error        *string `json:"error"`
 	Cause        *string `json:"cause"`
-	Text         string  `json:"text"` // of a notice
+	Kind         string  `json:"kind"` // of a notice
+	Text         string  `json:"text"`
 	RawBytes     int64   `json:"raw_bytes"`
 	BytesWritten int64   `json:"bytes_written"`
 	BytesReused  int64   `json:"bytes_reused"`
@@ -51,6 +52,7 @@ type progress struct {
 		Slowest  float64 `json:"slowest"`
 	} `json:"room"`
 	notice string // the last one
+	orphan bool   // the sender has fallen silent
 }
 
 // errStopped: somebody at the machine stopped it.
@@ -117,7 +119,7 @@ func receive(ctx context.Context, cfg *Config, j *job, address string, each func
 
 // follow reads events until there are no more.
 func follow(d *json.Decoder, each func(progress)) (last *progress) {
-	notice := ""
+	notice, orphan := "", false
 	for {
 		var p progress
 		if err := d.Decode(&p); err != nil {
@@ -125,9 +127,10 @@ func follow(d *json.Decoder, each func(progress)) (last *progress) {
 		}
 		if p.Event == "notice" {
 			notice = p.Text
+			orphan = p.Kind == "orphan" || orphan && p.Kind != "restarted" && p.Kind != "back"
 			continue
 		}
-		p.notice = notice
+		p.notice, p.orphan = notice, orphan
 		if last = &p; p.Event == "status" {
 			each(p)
 		}
