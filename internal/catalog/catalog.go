@@ -40,6 +40,7 @@ const (
 	MaxEvent  = 64 << 10  // bytes of an event: the last lines of a script
 	MaxImages = 2000      // in an offer
 	MaxText   = 4 << 10   // bytes of a description, or of the output in an event
+	MaxLines  = 40        // of that output
 )
 
 // Machine is what a machine says of itself. All of it can be made up.
