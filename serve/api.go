@@ -49,7 +49,7 @@ func (a *api) offer(w http.ResponseWriter, r *http.Request) {
 	if len(images) > catalog.MaxImages {
 		images = images[:catalog.MaxImages]
 	}
-	o := catalog.Offer{Server: a.name, Made: time.Now().UTC(), Images: images, Orders: a.settings.orders(&m)}
+	o := catalog.Offer{Server: a.name, Made: time.Now().UTC(), For: m, Images: images, Orders: a.settings.orders(&m)}
 	body, err := catalog.Sign(&o, nonce, a.key)
 	if err == nil && len(body) > catalog.MaxOffer { // better without descriptions than not at all
 		for i := range o.Images {

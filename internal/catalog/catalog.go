@@ -60,6 +60,7 @@ type Machine struct {
 type Offer struct {
 	Server string    `json:"server"` // its name, for people
 	Made   time.Time `json:"made"`
+	For    Machine   `json:"for"`    // who asked, as Clean has it: one for another machine is worth nothing, either
 	Images []Image   `json:"images"` // in the order to show
 	Orders Orders    `json:"orders"`
 }

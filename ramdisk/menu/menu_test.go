@@ -88,6 +88,18 @@ func TestUntrustedServerIsNotFollowed(t *testing.T) {
 	}
 }
 
+// Who is between machine and server can ask it in the name of another machine.
+func TestOfferForAnotherMachineIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.offer.Orders = catalog.Orders{Image: "lab", Unattended: true}
+	w.other = "52:54:00:00:00:99"
+	w.boot("")
+	w.vt.shows("The server can't be used", "offers to another machine", "52:54:00:00:00:99")
+	if !w.untouched() {
+		t.Error("something was written")
+	}
+}
+
 func TestChangedScriptIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.offer.Images[0].Post = w.script("#!/bin/sh\ntrue\n", time.Minute)
