@@ -51,7 +51,8 @@ func (r *Report) build(b *builder) Built {
 }
 
 // Find returns the build in a boot folder. It is whole: each file of the tree has
-// the digest that it was built with. Errors: [ErrNoBuild], which says why.
+// the digest that it was built with. Errors: [ErrNoBuild], which says why; what is
+// returned then still tells what the build was made with, unless its Trust is empty.
 func Find(folder string) (Built, error) {
 	var b Built
 	text, err := os.ReadFile(filepath.Join(folder, buildInfo))
@@ -75,10 +76,10 @@ func Find(folder string) (Built, error) {
 		}
 		got, err := digest(filepath.Join(folder, treeDir, name))
 		if err != nil {
-			return Built{}, fmt.Errorf("%w: %w", ErrNoBuild, err)
+			return b, fmt.Errorf("%w: %w", ErrNoBuild, err)
 		}
 		if got != want {
-			return Built{}, fmt.Errorf("%w: %s is not what was built", ErrNoBuild, name)
+			return b, fmt.Errorf("%w: %s is not what was built", ErrNoBuild, name)
 		}
 	}
 	return b, nil

@@ -85,7 +85,7 @@ func TestScratchOfTheDeadIsRemoved(t *testing.T) {
 func bootFolder(t *testing.T) (folder string, b Built) {
 	t.Helper()
 	folder = t.TempDir()
-	b = Built{Files: make(map[string]FileDigest), Trust: []string{}}
+	b = Built{Files: make(map[string]FileDigest), Trust: []string{"a key"}}
 	for _, name := range []string{"vmlinuz", "initrd.img", "core.0", "shimx64.efi", "grubx64.efi"} {
 		path := filepath.Join(folder, treeDir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -133,8 +133,13 @@ func TestFindTakesOnlyWholeBuilds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder, b := bootFolder(t)
 			spoil(folder, b)
-			if _, err := Find(folder); !errors.Is(err, ErrNoBuild) || strings.Contains(err.Error(), "\n") {
+			got, err := Find(folder)
+			if !errors.Is(err, ErrNoBuild) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line of ErrNoBuild", err)
+			}
+			// One that is damaged is built again as it was: with its keymap, its keys.
+			if damaged := strings.HasPrefix(name, "a file"); damaged != (len(got.Trust) > 0) {
+				t.Errorf("what is known of it: %+v", got)
 			}
 		})
 	}

@@ -37,6 +37,18 @@ var (
 	ErrNoMmdebstrap = errors.New("mmdebstrap is not installed: apt-get install mmdebstrap")
 )
 
+// CanFetch returns what this machine lacks to fetch packages: ErrNotRoot or
+// ErrNoMmdebstrap.
+func CanFetch() error {
+	if os.Geteuid() != 0 {
+		return ErrNotRoot
+	}
+	if _, err := exec.LookPath("mmdebstrap"); err != nil {
+		return ErrNoMmdebstrap
+	}
+	return nil
+}
+
 // rootFacts is kept beside root.tar.
 type rootFacts struct {
 	Key      string `json:"key"`      // of what it was asked to hold
@@ -78,11 +90,8 @@ func keptRoot(folder string, c *Config) (rootFacts, bool) {
 
 // fetchRoot makes root.tar in folder; scratch is on the same file system.
 func (b *builder) fetchRoot(folder, scratch string) (rootFacts, error) {
-	if os.Geteuid() != 0 {
-		return rootFacts{}, ErrNotRoot
-	}
-	if _, err := exec.LookPath("mmdebstrap"); err != nil {
-		return rootFacts{}, ErrNoMmdebstrap
+	if err := CanFetch(); err != nil {
+		return rootFacts{}, err
 	}
 	b.step("asking the mirrors", "")
 	release, err := debian.Find(b.ctx, b.Suite, "main", "non-free-firmware")

@@ -15,6 +15,9 @@ import (
 	"github.com/pxecast/pxecast/internal/trust"
 )
 
+// errLoud: the machine tells it later.
+var errLoud = fmt.Errorf("more than %d events of one machine, or %d of all, within %v: tell it again in a moment", quotaEach, quotaAll, quotaTime)
+
 // api answers machines, as package catalog describes it.
 type api struct {
 	name     string // of this server
@@ -24,6 +27,7 @@ type api struct {
 	script   func(image.Digest) ([]byte, bool)
 	want     func(image.ID, netip.Addr) (name string, err error)
 	told     func(netip.Addr, *catalog.Event)
+	quota    quota
 }
 
 func (a *api) handler() http.Handler {
@@ -45,7 +49,7 @@ func (a *api) offer(w http.ResponseWriter, r *http.Request) {
 	if len(images) > catalog.MaxImages {
 		images = images[:catalog.MaxImages]
 	}
-	o := catalog.Offer{Server: a.name, Made: time.Now().UTC(), Images: images, Orders: a.settings.orders(&m)}
+	o := catalog.Offer{Server: a.name, Made: time.Now().UTC(), For: m, Images: images, Orders: a.settings.orders(&m)}
 	body, err := catalog.Sign(&o, nonce, a.key)
 	if err == nil && len(body) > catalog.MaxOffer { // better without descriptions than not at all
 		for i := range o.Images {
@@ -103,10 +107,17 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) {
 	for _, f := range []*string{&e.Text, &e.Disk, &e.Script, &e.Output} {
 		*f = strings.ToValidUTF8((*f)[max(0, len(*f)-catalog.MaxText):], "") // the last lines are what counts
 	}
+	if lines := strings.SplitAfter(e.Output, "\n"); len(lines) > catalog.MaxLines {
+		e.Output = strings.Join(lines[len(lines)-catalog.MaxLines:], "")
+	}
 	switch e.Kind {
 	case catalog.Arrived, catalog.Refused, catalog.Installed, catalog.Failed, catalog.Ran:
 	default:
 		refuse(w, http.StatusBadRequest, fmt.Errorf("kind %q is not known here", e.Kind))
+		return
+	}
+	if !a.quota.takes(time.Now(), from.String()) {
+		refuse(w, http.StatusServiceUnavailable, errLoud)
 		return
 	}
 	a.told(from, &e)

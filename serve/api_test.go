@@ -93,7 +93,7 @@ func TestOfferIsForThisMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.Orders.Image != image || o.Orders.Unattended != (image != "") || len(o.Images) != 1 {
+		if o.For.MAC != mac || o.Orders.Image != image || o.Orders.Unattended != (image != "") || len(o.Images) != 1 {
 			t.Errorf("%s is offered %+v", mac, o)
 		}
 		status, script := c.ask(t, "GET", catalog.ScriptsPath+o.Images[0].Init.Digest.String(), "")

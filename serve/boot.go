@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 
 // leases is where the addresses that were given out are kept, beside the boot folder:
 // that is not a service's to write.
-const leases = "leases.json"
+const leases = "leases"
 
 // boot is what package boot is to do on a network, but for what only a running
 // server can answer.
@@ -59,7 +60,8 @@ func (s *server) bootMenu(m boot.Machine) boot.Menu {
 
 // booted takes what package boot sees of machines.
 func (s *server) booted(e boot.Event) {
-	text := ""
+	text, now := "", time.Now()
+	told := func() bool { return s.booting.takes(now, cmp.Or(e.Machine.MAC, e.Addr.String())) }
 	switch e.Kind {
 	case boot.Asked:
 		text = e.What + " asks what to boot"
@@ -68,12 +70,14 @@ func (s *server) booted(e boot.Event) {
 	case boot.Failed:
 		text = "could not load " + e.What + ": " + e.Text
 	case boot.Ignored:
-		s.notice(sender.Notice{Kind: "boot", Text: titleOf(e.Machine.MAC, e.Addr) + " is not booted: " + e.Text})
+		if told() {
+			s.notice(sender.Notice{Kind: "boot", Text: titleOf(e.Machine.MAC, e.Addr) + " is not booted: " + e.Text})
+		}
 		return
 	default:
 		return
 	}
-	if m, news := s.room.boots(time.Now(), e.Machine.MAC, e.Addr, text); news {
+	if m, news := s.room.boots(now, e.Machine.MAC, e.Addr, text); news && told() {
 		s.news(News{Machine: &MachineNews{MachineStatus: m}})
 		s.changed()
 	}

@@ -2,7 +2,9 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/pxecast/pxecast/internal/boot"
@@ -14,6 +16,8 @@ import (
 func Check(ctx context.Context, set Settings, network mcast.Network) []boot.Finding {
 	var all []boot.Finding
 	switch list, err := os.ReadDir(set.Images); {
+	case errors.Is(err, fs.ErrNotExist) && set.Images == DefaultImages:
+		all = append(all, boot.Finding{What: "there are no images", Why: "the folder " + set.Images + " is not there: it is made at the first start", Do: "put images into it, also while pxecast serves"})
 	case err != nil:
 		all = append(all, boot.Finding{Fatal: true, What: "there are no images", Why: err.Error(), Do: "make the folder, and put images into it; --images names another"})
 	case len(list) == 0:

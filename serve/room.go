@@ -36,7 +36,8 @@ type MachineStatus struct {
 	Progress float64   // 0 to 1, while it receives
 	Seen     time.Time // when it was last heard of
 
-	done bool // it had been installed when it booted again
+	done bool      // it had been installed when it booted again
+	told time.Time // when we last saw it boot or it told something; what a session heard before is older
 }
 
 // Title is what people call a machine.
@@ -74,10 +75,20 @@ func (r *room) at(now time.Time, mac string, a netip.Addr) *MachineStatus {
 		if key != a.String() { // what booted under this address before its MAC was known
 			delete(r.all, a.String())
 		}
+		if m.Address != a {
+			r.leaves(key, m.Address)
+		}
 		r.holder[a], m.Address = key, a
 	}
 	m.Seen = now
 	return m
+}
+
+// leaves forgets that a machine had an address, unless another has it by now.
+func (r *room) leaves(key string, a netip.Addr) {
+	if r.holder[a] == key {
+		delete(r.holder, a)
+	}
 }
 
 func (r *room) forgetOne() {
@@ -87,7 +98,7 @@ func (r *room) forgetOne() {
 			oldest = key
 		}
 	}
-	delete(r.holder, r.all[oldest].Address)
+	r.leaves(oldest, r.all[oldest].Address)
 	delete(r.all, oldest)
 }
 
@@ -98,7 +109,7 @@ func (r *room) boots(now time.Time, mac string, a netip.Addr, what string) (m Ma
 	defer r.mu.Unlock()
 	one := r.at(now, mac, a)
 	news = one.State != Booting || one.Text != what
-	one.done = one.done || one.State == Installed
+	one.done, one.told = one.done || one.State == Installed, now
 	one.State, one.Text, one.Image, one.Progress = Booting, what, image.ID{}, 0
 	return *one, news
 }
@@ -116,7 +127,7 @@ func (r *room) says(now time.Time, a netip.Addr, e *catalog.Event) MachineStatus
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.at(now, e.Machine.MAC, a)
-	m.Machine, m.done = e.Machine, false
+	m.Machine, m.done, m.told = e.Machine, false, now
 	switch e.Kind {
 	case catalog.Arrived:
 		m.State, m.Text, m.Image, m.Progress = AtMenu, "", image.ID{}, 0
@@ -132,7 +143,9 @@ func (r *room) says(now time.Time, a netip.Addr, e *catalog.Event) MachineStatus
 	return *m
 }
 
-// receives notes how far the receivers of a session are.
+// receives notes how far the receivers of a session are. A session believes for some
+// seconds that a machine still receives which was switched off and boots again, or has
+// told us that it failed.
 func (r *room) receives(now time.Time, st *sender.Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -143,6 +156,9 @@ func (r *room) receives(now time.Time, st *sender.Status) {
 			continue
 		}
 		m := r.all[r.holder[a]]
+		if m == nil && rec.State.Over() {
+			continue // it is at another address by now, or was here before us
+		}
 		if m == nil {
 			m = r.at(now, "", a)
 			m.Name = rec.Name
@@ -152,7 +168,7 @@ func (r *room) receives(now time.Time, st *sender.Status) {
 			if m.State == Imaging { // else it has told us why, or came again
 				m.State, m.Text, m.Image = Failed, rec.Error, st.ImageID
 			}
-		case !rec.State.Over():
+		case !rec.State.Over() && rec.Heard.After(m.told):
 			m.State, m.Text, m.Image, m.Seen = Imaging, rec.State.String(), st.ImageID, rec.Heard
 		}
 		if m.Image == st.ImageID && st.RawSize > 0 && m.State == Imaging {

@@ -22,7 +22,7 @@ var (
 
 func seen(state protocol.ReceiverState, written uint64, why string) *sender.Status {
 	return &sender.Status{ImageID: labID, RawSize: 1000, Receivers: []sender.ReceiverStatus{{
-		Name: "pc-1", Address: addr1.String(), State: state, Error: why, Heard: noon, Counters: protocol.Counters{Written: written},
+		Name: "pc-1", Address: addr1.String(), State: state, Error: why, Heard: noon.Add(time.Second), Counters: protocol.Counters{Written: written},
 	}}}
 }
 
@@ -80,6 +80,47 @@ func TestMachineThatFallsSilent(t *testing.T) {
 	r.receives(noon, seen(protocol.ReceiverGone, 430, "silent since 12:00"))
 	if m := only(t, r); m.State != AtMenu {
 		t.Fatalf("%+v", m)
+	}
+}
+
+// A session believes for some seconds that a machine still receives. What the machine
+// told since counts, and that it boots again.
+func TestSessionIsBehindTheMachine(t *testing.T) {
+	r := newRoom()
+	later := noon.Add(2 * time.Second) // than the session heard of it
+	r.says(noon, addr1, &catalog.Event{Machine: pc1, Kind: catalog.Arrived})
+	r.receives(noon, seen(protocol.ReceiverReceiving, 430, ""))
+	r.says(later, addr1, &catalog.Event{Machine: pc1, Kind: catalog.Failed, Text: "stopped by hand"})
+	for _, state := range []protocol.ReceiverState{protocol.ReceiverReceiving, protocol.ReceiverGone} {
+		r.receives(later, seen(state, 430, "silent since 12:00"))
+		if m := only(t, r); m.State != Failed || m.Text != "stopped by hand" {
+			t.Errorf("it told that it failed, and the session has it as %v: %s %q", state, m.State, m.Text)
+		}
+	}
+	r.boots(later, pc1.MAC, addr1, "core.0")
+	for _, state := range []protocol.ReceiverState{protocol.ReceiverReceiving, protocol.ReceiverGone} {
+		r.receives(later, seen(state, 430, "silent since 12:00"))
+		if m := only(t, r); m.State != Booting {
+			t.Errorf("it boots again, and the session has it as %v: %s %q", state, m.State, m.Text)
+		}
+	}
+}
+
+// A session lists who left its address, too: that is no machine more.
+func TestMachineThatHasAnotherAddress(t *testing.T) {
+	r := newRoom()
+	r.says(noon, addr1, &catalog.Event{Machine: pc1, Kind: catalog.Arrived})
+	r.receives(noon, seen(protocol.ReceiverReceiving, 430, ""))
+	r.boots(noon.Add(2*time.Second), pc1.MAC, addr2, "core.0")
+	r.receives(noon, seen(protocol.ReceiverGone, 430, "silent since 12:00"))
+	if m := only(t, r); m.State != Booting || m.Address != addr2 || len(r.holder) != 1 {
+		t.Errorf("%+v, addresses %v", m, r.holder)
+	}
+	pc2 := catalog.Machine{MAC: "52:54:00:00:00:02", Name: "pc-2"}
+	r.says(noon, addr1, &catalog.Event{Machine: pc2, Kind: catalog.Arrived}) // has it now
+	r.boots(noon.Add(3*time.Second), pc1.MAC, addr2, "linux")
+	if r.holder[addr1] != pc2.MAC || r.holder[addr2] != pc1.MAC {
+		t.Errorf("addresses %v", r.holder)
 	}
 }
 

@@ -56,6 +56,7 @@ type server struct {
 	sessions *sessions
 	room     *room
 	changes  chan struct{}
+	booting  quota // what is told of machines that boot
 
 	mu     sync.Mutex // one piece of news at a time
 	images []catalog.Image

@@ -89,6 +89,9 @@ func (s *sessions) want(id image.ID, who netip.Addr) (name string, err error) {
 func (s *sessions) run(one *session, packed *image.Packed) {
 	id, name := one.status.ImageID, one.status.Name
 	for {
+		s.mu.Lock()
+		one.status.Notices = nil // of the session before
+		s.mu.Unlock()
 		st, err := sender.Run(s.ctx, sender.Config{
 			Network: s.network, Source: packed, Key: s.key, Name: name,
 			MaxWait: joining, Settle: s.gather, Linger: lingering, Rate: s.rate, Parity: -1,

@@ -12,6 +12,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/pxecast/pxecast/internal/catalog"
+	"github.com/pxecast/pxecast/ramdisk"
+	"github.com/pxecast/pxecast/ramdisk/menu"
 )
 
 // SettingsFile is where a server's owner writes them down.
@@ -41,7 +43,7 @@ type Settings struct {
 	Querier     string   `toml:"querier"`      // auto, on or off; default auto
 	BootDefault string   `toml:"boot-default"` // what a machine does that nobody sits at: "local" (default) or "image"
 	BootTimeout Duration `toml:"boot-timeout"` // after so long; default 10 s
-	Serial      int      `toml:"serial"`       // baud of the machines' first serial port, for menu and kernel too; default 115200, -1 none
+	Serial      int      `toml:"serial-speed"` // baud of the machines' first serial port, for menu and kernel too; default 115200, -1 none
 	After       string   `toml:"after"`        // reboot, poweroff, shell or menu, when a disk is done; default: asked, then reboot
 	Machines    []Rule   `toml:"machine"`      // the first that matches counts
 }
@@ -130,21 +132,35 @@ func (s *Settings) validate() error {
 	if s.HTTPPort < 0 || s.HTTPPort > 65535 {
 		return fmt.Errorf("http-port = %d: it is 1 to 65535", s.HTTPPort)
 	}
+	if s.Serial > 0 {
+		if err := (ramdisk.Config{SerialSpeed: s.Serial}).Check(); err != nil {
+			return err
+		}
+	}
 	if err := checkAfter(catalog.After(s.After)); err != nil {
 		return err
 	}
-	for i, r := range s.Machines {
-		switch _, err := path.Match(r.Match, ""); {
-		case r.Match == "":
+	for i := range s.Machines {
+		if s.Machines[i].Match == "" {
 			return fmt.Errorf("machine %d has no match: give a MAC address, a UUID, a serial number, a name or a pattern such as \"pc-1?\"", i+1)
-		case err != nil:
-			return fmt.Errorf("match = %q: the pattern is not complete", r.Match)
-		case r.Unattended && r.Image == "":
-			return fmt.Errorf("machine %q is unattended and has no image: say which", r.Match)
 		}
-		if err := checkAfter(r.After); err != nil {
-			return fmt.Errorf("machine %q: %w", r.Match, err)
+		if err := s.Machines[i].validate(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func (r *Rule) validate() error {
+	if _, err := path.Match(r.Match, ""); err != nil {
+		return fmt.Errorf("match = %q: the pattern is not complete", r.Match)
+	}
+	if r.Unattended && r.Image == "" {
+		return fmt.Errorf("machine %q is unattended and has no image: say which", r.Match)
+	}
+	_, err := menu.ParsePolicy(r.Disk) // here it is read by who wrote it, on the machine by who walks there
+	if err = cmp.Or(checkAfter(r.After), err); err != nil {
+		return fmt.Errorf("machine %q: %w", r.Match, err)
 	}
 	return nil
 }

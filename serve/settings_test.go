@@ -80,6 +80,8 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		`dhcp = "yes"`:                                  "proxy, off, or a range",
 		`boot-default = "disk"`:                         "local or image",
 		`http-port = 70000`:                             "1 to 65535",
+		`serial-speed = 12`:                             "give one of",
+		"[[machine]]\nmatch = \"a\"\ndisk = \"bigest\"": "largest",
 		`after = "halt"`:                                "reboot, poweroff",
 		"[[machine]]\nimage = \"lab\"":                  "no match",
 		"[[machine]]\nmatch = \"[\"":                    "not complete",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/pxecast/pxecast/internal/boot"
 	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/internal/screen"
 	"github.com/pxecast/pxecast/ramdisk"
@@ -44,7 +45,11 @@ func (s *serving) check(ctx context.Context) error {
 	e := checkEvent{Event: "check", Findings: []bootFinding{}}
 	fatal := false
 	if _, err := ramdisk.Find(s.settings.Boot); errors.Is(err, ramdisk.ErrNoBuild) {
-		s.line("ok", "there is no ramdisk yet: it is built at the first start")
+		if err := ramdisk.CanFetch(); err != nil {
+			found = append(found, boot.Finding{Fatal: true, What: "there is no ramdisk, and it can't be built", Why: err.Error(), Do: "`pxecast ramdisk build` as root, with the package mmdebstrap"})
+		} else {
+			s.line("ok", "there is no ramdisk yet: it is built at the first start")
+		}
 	}
 	for _, f := range found {
 		fatal = fatal || f.Fatal

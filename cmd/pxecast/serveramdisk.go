@@ -13,23 +13,29 @@ import (
 )
 
 // ramdisk builds what machines boot into where there is none, and again where it is
-// of another pxecast or trusts another server, with the options that it had.
+// damaged, of another pxecast or trusts another server, with the options that it had.
 func (s *serving) ramdisk(ctx context.Context, key *trust.Key) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	cfg := ramdisk.Config{SerialSpeed: max(0, s.settings.Serial)}
-	why := "there is no ramdisk yet"
 	built, err := ramdisk.Find(s.settings.Boot)
+	why, useless := "there is no ramdisk yet", true
+	known := len(built.Trust) > 0
 	switch {
 	case err == nil:
-		foreign := false
-		if why, foreign, err = built.Stale(self, key.Public()); err != nil || why == "" {
+		if why, useless, err = built.Stale(self, key.Public()); err != nil || why == "" {
 			return err
 		}
+	case !errors.Is(err, ramdisk.ErrNoBuild):
+		return err
+	case known:
+		why = oneLine(err)
+	}
+	if known {
 		byHand := len(built.ExtraFiles) > 0 || os.Geteuid() != 0
-		if byHand && !foreign {
+		if byHand && !useless {
 			s.p.screen.Say("pxecast: %s: build it again with `pxecast ramdisk build`", why)
 			return nil
 		}
@@ -39,8 +45,6 @@ func (s *serving) ramdisk(ctx context.Context, key *trust.Key) error {
 		if cfg, err = built.Config(); err != nil {
 			return err
 		}
-	case !errors.Is(err, ramdisk.ErrNoBuild):
-		return err
 	}
 	if !slices.Contains(cfg.Trust, key.Public()) {
 		cfg.Trust = append(cfg.Trust, key.Public())

@@ -213,7 +213,7 @@ func (v *serveView) machine(n *serve.MachineNews) {
 	v.screen.Say("%s", screen.Safe(text))
 	if n.Event != nil && n.Event.Output != "" {
 		for line := range strings.Lines(n.Event.Output) {
-			v.screen.Say("  %s: %s", n.Event.Script, screen.Safe(strings.TrimRight(line, "\r\n")))
+			v.screen.Say("  %s", screen.Safe(n.Event.Script+": "+strings.TrimRight(line, "\r\n")))
 		}
 	}
 }

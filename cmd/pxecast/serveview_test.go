@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +83,21 @@ func TestServeEvents(t *testing.T) {
 		}
 	}
 	golden(t, "serve.json", out.String())
+}
+
+// Anybody in the network can say that he is a machine.
+func TestWhatMachinesSayIsNotObeyed(t *testing.T) {
+	const evil = "x\x1b]0;owned\x07\u202e"
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	v := newServeView(screen.New(out), &events{})
+	m := serve.MachineStatus{Machine: catalog.Machine{MAC: evil, Name: evil}, State: serve.Failed, Text: evil}
+	e := catalog.Event{Kind: catalog.Ran, Script: evil, Text: evil, Disk: evil, Output: evil + "\n" + evil, Exit: 1}
+	v.news(serve.News{Machine: &serve.MachineNews{MachineStatus: m, Event: &e}})
+	if b, err := os.ReadFile(out.Name()); err != nil || bytes.ContainsAny(b, "\x1b\x07\u202e") || bytes.Count(b, []byte("\n")) != 3 {
+		t.Errorf("%q, %v", b, err)
+	}
 }

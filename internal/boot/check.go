@@ -137,9 +137,9 @@ func judge(cfg *Config, heard []dhcp.Heard) (all []Finding) {
 	who := strings.Join(givers, ", ")
 	switch {
 	case cfg.DHCP.Mode == Full && who != "":
-		all = append(all, Finding{true, "another DHCP server gives out addresses: " + who, "it answered a DISCOVER on " + cfg.Interface, "switch it off, or leave the addresses to it: serve without --dhcp-range"})
+		all = append(all, Finding{true, "another DHCP server gives out addresses: " + who, "it answered a DISCOVER on " + cfg.Interface, "switch it off, or leave the addresses to it: serve with --dhcp proxy"})
 	case cfg.DHCP.Mode == Proxy && who == "":
-		all = append(all, Finding{true, "no DHCP server gives out addresses on " + cfg.Interface, fmt.Sprintf("none answered within %v", listenTime), "give them out from here: --dhcp-range FIRST-LAST"})
+		all = append(all, Finding{true, "no DHCP server gives out addresses on " + cfg.Interface, fmt.Sprintf("none answered within %v", listenTime), "give them out from here: --dhcp FIRST-LAST"})
 	case cfg.DHCP.Mode == Off && !sendsHere(cfg, heard):
 		all = append(all, Finding{true, "no DHCP server sends machines here", fmt.Sprintf("none that answered within %v has %v as next server", listenTime, cfg.Addr),
 			fmt.Sprintf("set its next server to %v and its boot file to %s (BIOS) or %s (UEFI), or serve with --dhcp proxy", cfg.Addr, biosName, uefiName)})

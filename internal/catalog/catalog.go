@@ -40,6 +40,7 @@ const (
 	MaxEvent  = 64 << 10  // bytes of an event: the last lines of a script
 	MaxImages = 2000      // in an offer
 	MaxText   = 4 << 10   // bytes of a description, or of the output in an event
+	MaxLines  = 40        // of that output
 )
 
 // Machine is what a machine says of itself. All of it can be made up.
@@ -59,6 +60,7 @@ type Machine struct {
 type Offer struct {
 	Server string    `json:"server"` // its name, for people
 	Made   time.Time `json:"made"`
+	For    Machine   `json:"for"`    // who asked, as Clean has it: one for another machine is worth nothing, either
 	Images []Image   `json:"images"` // in the order to show
 	Orders Orders    `json:"orders"`
 }

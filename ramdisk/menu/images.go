@@ -2,6 +2,7 @@ package menu
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +18,8 @@ const listRows = 11
 // imagesPage is the menu's first page: what the server offers, or why it offers
 // nothing.
 type imagesPage struct {
-	chosen int  // what Enter alone takes; -1 none
-	moved  bool // by hand
+	chosen int    // what Enter alone takes; -1 none
+	moved  string // name of the image that somebody went to by hand; "" nobody did
 	wait   string
 	since  time.Time // of wait
 }
@@ -29,11 +30,14 @@ func (p *imagesPage) tick(m *model) {
 		p.retryForEver(m)
 		return
 	}
-	if !p.moved {
-		p.chosen = preselected(m.offer.Images, m.plan.Image)
+	images := m.offer.Images // maybe others than before, in another order
+	if p.moved == "" {
+		p.chosen = preselected(images, m.plan.Image)
+	} else if p.chosen = indexOf(images, p.moved); p.chosen >= 0 && images[p.chosen].Problem != "" {
+		p.chosen = -1
 	}
-	if p.chosen >= len(m.offer.Images) || p.chosen >= 0 && m.offer.Images[p.chosen].Problem != "" {
-		p.chosen, p.moved = -1, false
+	if p.chosen < 0 {
+		p.moved = ""
 	}
 	switch {
 	case m.alone() && m.listed:
@@ -45,8 +49,8 @@ func (p *imagesPage) tick(m *model) {
 
 // retryForEver ends the wait for a server that went in mid-job.
 func (p *imagesPage) retryForEver(m *model) {
-	if m.alone() && m.run != nil && m.now.Sub(m.run.first) > maxRetry {
-		m.giveUp(m.run.job.image.ID, fmt.Sprintf("the server did not come back: %s", m.trouble), nil)
+	if m.alone() && m.run != nil && m.now.Sub(m.run.trouble) > maxRetry {
+		m.giveUp(m.run.job.image.ID, fmt.Sprintf("the server did not come back: %s", m.trouble))
 	}
 }
 
@@ -63,14 +67,17 @@ func preselected(images []catalog.Image, want string) int {
 	return -1
 }
 
+// indexOf returns where the image with a name is, -1 for nowhere.
+func indexOf(images []catalog.Image, name string) int {
+	return slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name })
+}
+
 // findImage finds the image with a name, or whose ID begins so; the error tells
 // why there is none.
 func findImage(images []catalog.Image, want string) (int, error) {
 	found := -1
-	for i := range images {
-		if images[i].Name == want {
-			return i, nil
-		}
+	if i := indexOf(images, want); i >= 0 {
+		return i, nil
 	}
 	for i := range images {
 		id := images[i].ID.String()
@@ -106,7 +113,7 @@ func (p *imagesPage) unattended(m *model) {
 	}
 	if p.wait = wait; wait != "" {
 		if m.now.Sub(p.since) > patience {
-			m.giveUp(imageID(m.offer.Images, i), wait, nil)
+			m.giveUp(imageID(m.offer.Images, i), wait)
 		}
 		return
 	}
@@ -117,7 +124,7 @@ func (p *imagesPage) unattended(m *model) {
 		target, err = Choose(policy, m.disks, image.RawSize, m.bootMedium)
 	}
 	if err != nil {
-		m.giveUp(image.ID, err.Error(), nil)
+		m.giveUp(image.ID, err.Error())
 		return
 	}
 	m.turn(&soonPage{job: m.newJob(image, target), at: m.now.Add(beforeInstall)})
@@ -277,7 +284,7 @@ func (p *imagesPage) move(m *model, k key) {
 	}
 	for ; at >= 0 && at < len(m.offer.Images); at += step {
 		if m.offer.Images[at].Problem == "" {
-			p.chosen, p.moved = at, true
+			p.chosen, p.moved = at, m.offer.Images[at].Name
 			return
 		}
 	}

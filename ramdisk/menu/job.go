@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/pxecast/pxecast/internal/catalog"
 	"github.com/pxecast/pxecast/internal/disk"
@@ -55,6 +54,9 @@ type runner struct {
 	tell   func(catalog.Event)   // the server
 	stage  func(stage, []string) // with the last lines of a script
 	got    func(progress)        // while it receives
+
+	asking  atomic.Bool    // the server for the session again
+	answers sync.WaitGroup // to that
 }
 
 // run carries out j. Both scripts are there and checked before anything is
@@ -93,15 +95,7 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 	}
 	o.refused = false
 	r.stage(waiting, nil)
-	reopen, stop := r.reopener(ctx, &j)
-	last, err := receive(ctx, r.cfg, &j, r.server.address, func(p progress) {
-		r.stage(receiving, nil)
-		r.got(p)
-		if p.orphan {
-			reopen()
-		}
-	})
-	stop()
+	last, err := r.receive(ctx, &j)
 	o.received = last
 	if err != nil {
 		return fail(err)
@@ -112,26 +106,22 @@ func (r *runner) run(ctx context.Context, j job) outcome {
 	return o
 }
 
-// reopener returns a function that asks for the session again, from time to time:
-// a server that was started again opens one only for who asks. The receiver then
-// goes on by itself. stop ends the asking.
-func (r *runner) reopener(ctx context.Context, j *job) (reopen, stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var wait sync.WaitGroup
-	var busy atomic.Bool
-	var last time.Time
-	reopen = func() {
-		if time.Since(last) < retryOffer || !busy.CompareAndSwap(false, true) {
-			return
+// receive receives the image. A server that was started again knows nothing of the
+// session that it sent before: so it is asked for it while the sender is silent.
+func (r *runner) receive(ctx context.Context, j *job) (*progress, error) {
+	within, stop := context.WithCancel(ctx)
+	defer r.answers.Wait()
+	defer stop()
+	return receive(ctx, r.cfg, j, r.server.address, func(p progress) {
+		r.stage(receiving, nil)
+		r.got(p)
+		if p.orphan && r.asking.CompareAndSwap(false, true) {
+			r.answers.Go(func() {
+				defer r.asking.Store(false)
+				r.server.session(within, j.machine, j.image.ID) // a no changes nothing: others may have what is lacking
+			})
 		}
-		last = time.Now()
-		wait.Go(func() {
-			defer busy.Store(false)
-			// While it is not there, or not ready, it is asked again.
-			_ = r.server.session(ctx, j.machine, j.image.ID)
-		})
-	}
-	return reopen, func() { cancel(); wait.Wait() }
+	})
 }
 
 var scriptNames = [2]string{"init", "post"}

@@ -88,6 +88,18 @@ func TestUntrustedServerIsNotFollowed(t *testing.T) {
 	}
 }
 
+// Who is between machine and server can ask it in the name of another machine.
+func TestOfferForAnotherMachineIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.offer.Orders = catalog.Orders{Image: "lab", Unattended: true}
+	w.other = "52:54:00:00:00:99"
+	w.boot("")
+	w.vt.shows("The server can't be used", "offers to another machine", "52:54:00:00:00:99")
+	if !w.untouched() {
+		t.Error("something was written")
+	}
+}
+
 func TestChangedScriptIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.offer.Images[0].Post = w.script("#!/bin/sh\ntrue\n", time.Minute)
@@ -151,6 +163,27 @@ func TestServerComesBack(t *testing.T) {
 	w := newWorld(t)
 	w.rate = "2M"
 	w.boot("pxecast.image=lab pxecast.confirm=no pxecast.after=menu")
+	w.serial.said("Receiving")
+	w.crash()
+	w.rate = "auto"
+	w.serve()
+	w.serial.said("Done")
+	if !w.imaged() {
+		t.Error("the disk does not hold the image")
+	}
+}
+
+// And where somebody chose image and disk, nobody has to come again.
+func TestServerComesBackToWhatPeopleBegan(t *testing.T) {
+	w := newWorld(t)
+	w.rate = "2M"
+	w.boot("pxecast.after=menu")
+	w.serial.said("Number, then Enter [1]>")
+	w.serial.types("1\r")
+	w.serial.said("Choose the disk")
+	w.serial.types("1\r")
+	w.serial.said("Type yes and Enter>")
+	w.serial.types("yes\r")
 	w.serial.said("Receiving")
 	w.crash()
 	w.rate = "auto"

@@ -16,7 +16,7 @@ const (
 	retryOffer    = 3 * time.Second  // after one that did not come, or while one is waited for
 	maxInput      = 64
 	maxAttempts   = 20               // of an unattended job
-	maxRetry      = 30 * time.Minute // since the first of them began, or for an image to be there
+	maxRetry      = 30 * time.Minute // without any progress, or for an image to be there
 	beforeInstall = 3 * time.Second  // for people to step in
 	afterAlone    = 3 * time.Second
 	afterPeople   = 10 * time.Second
@@ -158,7 +158,7 @@ func (m *model) setNetwork(n Network) {
 	if m.machine.MAC == "" {
 		m.machine.MAC = n.MAC
 	}
-	if n.Hostname != "" && (m.machine.Name == "" || strings.HasPrefix(m.machine.Name, "(none)") || m.machine.Name == "localhost") {
+	if n.Hostname != "" { // what it was called until now is what all are called before they have a network
 		m.machine.Name = n.Hostname
 	}
 }

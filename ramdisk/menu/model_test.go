@@ -254,3 +254,14 @@ func (s *scene) happens(e event) error {
 	s.line.Write(s.serial.paint(&f, false, s.now))
 	return nil
 }
+
+// Before a machine has a network all are called the same.
+func TestNameOfTheNetwork(t *testing.T) {
+	machine := sceneMachine
+	machine.Name = "pxecast" // as the ramdisk's init has it
+	m := newModel(Options{}, machine, "", day)
+	m.handle(netEvent{Network{Interface: "eth0", Address: "192.168.1.50", Hostname: "pc-17"}}, day)
+	if m.machine.Name != "pc-17" {
+		t.Errorf("scripts and server get the name %q", m.machine.Name)
+	}
+}

@@ -26,7 +26,7 @@ type progress struct {
 	Error        *string `json:"error"`
 	Cause        *string `json:"cause"`
 	Kind         string  `json:"kind"` // of a notice
-	Text         string  `json:"text"` // likewise
+	Text         string  `json:"text"`
 	RawBytes     int64   `json:"raw_bytes"`
 	BytesWritten int64   `json:"bytes_written"`
 	BytesReused  int64   `json:"bytes_reused"`
@@ -52,7 +52,7 @@ type progress struct {
 		Slowest  float64 `json:"slowest"`
 	} `json:"room"`
 	notice string // the last one
-	orphan bool   // the sender fell silent and did not come back yet
+	orphan bool   // the sender has fallen silent
 }
 
 // errStopped: somebody at the machine stopped it.
@@ -127,7 +127,7 @@ func follow(d *json.Decoder, each func(progress)) (last *progress) {
 		}
 		if p.Event == "notice" {
 			notice = p.Text
-			orphan = p.Kind == "orphan" || orphan && p.Kind != "back" && p.Kind != "restarted"
+			orphan = p.Kind == "orphan" || orphan && p.Kind != "restarted" && p.Kind != "back"
 			continue
 		}
 		p.notice, p.orphan = notice, orphan

@@ -19,8 +19,7 @@ import (
 
 const (
 	scriptTime  = 10 * time.Minute // for scripts whose time nobody bounded
-	keptLines   = 40               // of what a program says, for the server
-	keptLineLen = 200              // bytes of each
+	keptLineLen = 200              // bytes of each line that a program says
 )
 
 // tail keeps the last lines of a program's output.
@@ -31,7 +30,7 @@ func (t *tail) add(line string) {
 	if len(line) > keptLineLen {
 		line = strings.ToValidUTF8(line[:keptLineLen], "")
 	}
-	if t.lines = append(t.lines, line); len(t.lines) > keptLines {
+	if t.lines = append(t.lines, line); len(t.lines) > catalog.MaxLines {
 		t.lines = t.lines[1:]
 	}
 }

@@ -2,6 +2,7 @@ package menu
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -62,6 +63,9 @@ func (s *server) offer(ctx context.Context, m catalog.Machine) (*catalog.Offer, 
 			why = "this machine was given no key to trust"
 		}
 		err = fmt.Errorf("%w: %s. Nothing that %s offers is used; build the ramdisk on that server, or name its key with pxecast.trust=", err, why, s.address)
+	}
+	if err == nil && o.For != m.Clean() {
+		return nil, key, fmt.Errorf("%s answers with what it offers to another machine, %s", s.address, cmp.Or(screen.Safe(o.For.MAC), "an unknown one"))
 	}
 	return o, key, err
 }

@@ -17,7 +17,8 @@ type run struct {
 	lines    []string  // the last ones of the script that runs
 	progress *progress
 	attempts int
-	first    time.Time // attempt
+	trouble  time.Time // since when no attempt has got anything; zero: none has failed
+	wrote    bool      // to the disk, in this attempt or an earlier one
 	stopping bool
 }
 
@@ -30,10 +31,11 @@ func (r *run) at(s stage, lines []string, now time.Time) {
 
 // begin starts a job.
 func (m *model) begin(j job) {
-	r := &run{job: j, stage: asking, since: m.now, first: m.now, attempts: 1}
+	r := &run{job: j, stage: asking, since: m.now, attempts: 1}
 	if m.run != nil && m.alone() {
-		r.attempts, r.first = m.run.attempts+1, m.run.first
+		r.attempts, r.trouble = m.run.attempts+1, m.run.trouble
 	}
+	r.wrote = m.run != nil && m.run.wrote && m.run.job.disk.Path == j.disk.Path
 	m.run = r
 	m.turn(&workPage{})
 	m.do(startJob{j, m.address})
@@ -47,19 +49,29 @@ func (m *model) ended(o outcome) {
 		r.progress = o.received
 	}
 	if o.err == nil {
+		r.wrote = false
 		m.succeed()
 		return
 	}
+	r.wrote = r.wrote || !o.refused
+	if p := o.received; r.trouble.IsZero() || p != nil && p.BytesWritten > p.BytesReused {
+		r.trouble = m.now
+	}
 	text := screen.Safe(o.err.Error())
-	if m.alone() && o.again && r.attempts < maxAttempts && m.now.Sub(r.first) < maxRetry {
+	if m.alone() && o.again && r.attempts < maxAttempts && m.now.Sub(r.trouble) < maxRetry {
 		m.turn(&againPage{text: text, at: m.now.Add(pause(r.attempts))})
 		return
 	}
-	kind := catalog.Failed
-	if o.refused {
-		kind = catalog.Refused
+	m.fail(m.failure(), r.job.image.ID, text, o.lines)
+}
+
+// failure is what a job that did not come to its end counts as: an attempt that was
+// refused leaves a disk as the one before it did.
+func (m *model) failure() catalog.Kind {
+	if m.run != nil && m.run.wrote {
+		return catalog.Failed
 	}
-	m.fail(kind, r.job.image.ID, text, o.lines)
+	return catalog.Refused
 }
 
 // pause is how long an unattended machine waits after so many attempts.
@@ -67,10 +79,8 @@ func pause(attempts int) time.Duration {
 	return min(time.Minute, 5*time.Second<<min(attempts-1, 4))
 }
 
-// giveUp ends an unattended run before anything was written.
-func (m *model) giveUp(id image.ID, text string, lines []string) {
-	m.fail(catalog.Refused, id, text, lines)
-}
+// giveUp ends an unattended run that no job is at work for.
+func (m *model) giveUp(id image.ID, text string) { m.fail(m.failure(), id, text, nil) }
 
 // fail tells people and server why the disk is not done.
 func (m *model) fail(kind catalog.Kind, id image.ID, text string, lines []string) {

@@ -106,7 +106,8 @@ type world struct {
 	raw          []byte // what the disk is to hold
 	offer        catalog.Offer
 	scripts      map[string][]byte
-	forge        bool // scripts come changed
+	forge        bool   // scripts come changed
+	other        string // machine that offers are for; "" the one that asks
 	address      string
 	http         *httptest.Server
 	mu           sync.Mutex
@@ -194,8 +195,13 @@ func (w *world) serve() {
 	w.address = l.Addr().String()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+catalog.OfferPath, func(rw http.ResponseWriter, r *http.Request) {
-		_, n, err := catalog.ParseQuery(r.URL.Query())
-		b, err2 := catalog.Sign(&w.offer, n, w.key)
+		m, n, err := catalog.ParseQuery(r.URL.Query())
+		o := w.offer
+		o.For = m
+		if w.other != "" {
+			o.For.MAC = w.other
+		}
+		b, err2 := catalog.Sign(&o, n, w.key)
 		if err := errors.Join(err, err2); err != nil {
 			w.t.Error(err)
 		}
