@@ -11,6 +11,7 @@ type Server struct {
 	cfg     Config
 	leases  *Leases  // nil for Proxy
 	between standIns // for Proxy
+	early   offers   // for Proxy
 }
 
 // NewServer returns a server that has given out no addresses.
@@ -18,7 +19,7 @@ func NewServer(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, between: make(standIns)}
+	s := &Server{cfg: cfg, between: make(standIns), early: make(offers)}
 	if cfg.Mode == Full {
 		s.leases = cfg.leases()
 	}
@@ -100,6 +101,9 @@ func (s *Server) proxy(p *Packet, now time.Time, note *Note) *Reply {
 	r := s.reply(p, s.message(p, Offer, note), everybody)
 	if script := note.Client.IPXE && s.cfg.Files.IPXE != ""; note.Client.Kind == PXE && !script && !p.GIAddr.IsValid() {
 		r.Next = s.between.begin(p, note.Client, now)
+		if early := s.early.to(p, now); early != nil {
+			r.Next, _ = s.Overhear(early, now)
+		}
 	}
 	return r
 }

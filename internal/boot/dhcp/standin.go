@@ -29,6 +29,37 @@ const (
 	otherXID = 0x70786563
 )
 
+// offers are those that were overheard before the question that they answer was read:
+// the network's server may be the faster one, and the two come by two sockets.
+type offers map[MAC]offered
+
+type offered struct {
+	packet *Packet
+	at     time.Time
+}
+
+const (
+	mostEarly = 256
+	earlyTime = 5 * time.Second
+)
+
+func (o offers) keep(p *Packet, now time.Time) {
+	if len(o) >= mostEarly {
+		clear(o)
+	}
+	o[p.MAC] = offered{p, now}
+}
+
+// to returns the offer that answers a question, and forgets it; nil for none.
+func (o offers) to(ask *Packet, now time.Time) *Packet {
+	have, ok := o[ask.MAC]
+	delete(o, ask.MAC)
+	if !ok || have.packet.XID != ask.XID || now.Sub(have.at) > earlyTime {
+		return nil
+	}
+	return have.packet
+}
+
 // ipxePriority is the option inside iPXE's own that says how much an offer counts.
 var ipxePriority = []byte{1, 1, 1}
 
@@ -101,6 +132,9 @@ func (s *Server) Overhear(p *Packet, now time.Time) (reply *Reply, note Note) {
 		m := s.between.of(p, p.XID, now)
 		if m == nil {
 			m = s.between.of(p, p.XID^otherXID, now)
+		}
+		if m == nil {
+			s.early.keep(p, now)
 		}
 		// One that sends machines here by itself needs nobody in between, and one that
 		// sends them elsewhere is not ours to correct.

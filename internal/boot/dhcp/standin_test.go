@@ -99,6 +99,32 @@ func TestStandInAsksForBroadcasts(t *testing.T) {
 	}
 }
 
+// The network's offer may be read before the question that it answers.
+func TestStandInHearsEarlyOffers(t *testing.T) {
+	s := made(t, classic)
+	broadcast := func(p *Packet) { p.Flags = Broadcast }
+	for _, tt := range []struct {
+		xid   uint32
+		after time.Duration
+		want  string
+	}{{7, time.Millisecond, "OFFER 10.0.0.50 shimx64.efi by 10.0.0.1"}, {8, time.Millisecond, ""}, {7, time.Minute, ""}} {
+		if r, _ := s.Overhear(theirs(pc1, Offer, tt.xid, "10.0.0.50"), noon); r != nil {
+			t.Error(told2(r))
+		}
+		r, _ := s.Answer(message(pc1, Discover, pxe(X64), broadcast), ServerPort, nobody, noon.Add(tt.after))
+		if got := told2(r.Next); got != tt.want || told2(r) != "OFFER shimx64.efi by 10.0.0.1" {
+			t.Errorf("%v later: %q, want %q", tt.after, got, tt.want)
+		}
+		delete(s.between, pc1)
+	}
+	for i := range 2 * mostEarly {
+		s.Overhear(theirs(MAC{2, byte(i >> 8), byte(i)}, Offer, 7, "10.0.0.50"), noon)
+	}
+	if len(s.early) > mostEarly {
+		t.Errorf("%d offers are kept", len(s.early))
+	}
+}
+
 // Where nobody is needed in between, nobody is.
 func TestNoStandIn(t *testing.T) {
 	ipxe := func(p *Packet) { p.Options.AddText(UserClass, "iPXE"); p.Options.Add(IPXE, 19, 1, 1) }
