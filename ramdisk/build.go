@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -60,43 +59,6 @@ func Build(ctx context.Context, c Config) (Report, error) {
 }
 
 func (b *builder) step(step, text string) { b.Progress(Progress{Step: step, Text: text}) }
-
-// unpackRoot unpacks root.tar, fetched now if it has to be.
-func (b *builder) unpackRoot() error {
-	facts, kept := keptRoot(b.Output, &b.Config)
-	if !kept || b.Fresh {
-		var err error
-		if facts, err = b.fetchRoot(b.Output, b.scratch); err != nil {
-			return err
-		}
-		kept = false
-	}
-	b.report.RootReused, b.report.Codename, b.report.Note = kept, facts.Codename, facts.Note
-	b.step("unpacking root.tar", "")
-	b.root = filepath.Join(b.scratch, "root")
-	if err := os.Mkdir(b.root, 0o755); err != nil {
-		return err
-	}
-	// Neither devices nor mount points: nothing of it runs as a system.
-	if _, err := output(b.ctx, command(b.ctx, "tar", "-xf", filepath.Join(b.Output, rootTar), "-C", b.root, "--exclude=./dev/*", "--keep-directory-symlink")); err != nil {
-		return err
-	}
-	modules, err := os.ReadDir(filepath.Join(b.root, "usr/lib/modules"))
-	if err != nil || len(modules) != 1 {
-		return fmt.Errorf("root.tar holds modules of %d kernels, want one: build with --fresh", len(modules))
-	}
-	b.kernel = modules[0].Name()
-	if b.notes, err = readNotes(b.root); err != nil {
-		return fmt.Errorf("root.tar: %w: build with --fresh", err)
-	}
-	if b.Epoch == 0 {
-		if b.Epoch, err = newest(b.ctx, b.root); err != nil {
-			return err
-		}
-	}
-	b.image = newImage(b.root, b.notes.owner)
-	return nil
-}
 
 // write makes the tree and puts it in place.
 func (b *builder) write() error {

@@ -2,6 +2,7 @@ package ramdisk
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -53,6 +54,13 @@ func (b *builder) addModules() error {
 	chosen := selectModules(parseModulesDep(string(text)))
 	if len(chosen) == 0 {
 		return fmt.Errorf("%s holds no module that the ramdisk wants", folder)
+	}
+	var names []string
+	for _, m := range chosen {
+		names = append(names, path.Join(folder, m))
+	}
+	if err := b.unpack(names); err != nil {
+		return err
 	}
 	var paths []string
 	for _, m := range chosen {
@@ -118,18 +126,33 @@ func (b *builder) addFirmware(modules []string) error {
 	if err != nil {
 		return err
 	}
-	const folder = "/usr/lib/firmware"
+	const folder = "/usr/lib/firmware/"
+	var there []string
+	for p := range b.notes.owner {
+		if name, ok := strings.CutPrefix(p, folder); ok {
+			there = append(there, name)
+		}
+	}
 	named := slices.DeleteFunc(strings.Fields(string(out)), spareFirmware.MatchString)
-	found, missing, err := findFirmware(filepath.Join(b.root, folder), named)
+	found, missing, err := findFirmware(there, named)
 	if err != nil {
 		return err
 	}
 	b.report.MissingFirmware = missing
-	for _, name := range found {
-		if _, err := b.image.take(path.Join(folder, name), kindFirmware); err != nil {
+	for i, name := range found {
+		found[i] = folder + name
+	}
+	if err := b.unpackLinked(found); err != nil {
+		return err
+	}
+	for _, p := range found {
+		if _, err := b.image.take(p, kindFirmware); errors.Is(err, fs.ErrNotExist) { // a link to what no package here has
+			b.report.MissingFirmware = append(b.report.MissingFirmware, strings.TrimPrefix(p, folder))
+		} else if err != nil {
 			return err
 		}
 	}
+	slices.Sort(b.report.MissingFirmware)
 	return nil
 }
 
@@ -174,13 +197,23 @@ var superfluous = []string{
 // addPackages puts in the packages asked for and what they depend on, stripped.
 func (b *builder) addPackages() error {
 	for _, p := range b.notes.packages {
-		if b.notes.own[p.Name] && !slices.Contains(b.Packages, p.Name) || b.picked(p.Name) {
+		if !slices.Contains(b.Packages, p.Name) && (b.notes.own[p.Name] || b.picked(p.Name)) {
 			continue
 		}
+		var wanted, packed []string
 		for _, file := range b.notes.files[p.Name] {
 			if slices.ContainsFunc(superfluous, func(dir string) bool { return strings.HasPrefix(file, dir) }) {
 				continue
 			}
+			wanted = append(wanted, file)
+			if !b.image.has(file) {
+				packed = append(packed, file)
+			}
+		}
+		if err := b.unpackLinked(packed); err != nil {
+			return fmt.Errorf("package %s: %w", p.Name, err)
+		}
+		for _, file := range wanted {
 			if err := b.image.takeProgram(file, kindExtra); err != nil {
 				return fmt.Errorf("package %s: %w", p.Name, err)
 			}
@@ -192,7 +225,7 @@ func (b *builder) addPackages() error {
 // picked reports whether a package is one that only some files are picked out of.
 func (b *builder) picked(name string) bool {
 	return strings.HasPrefix(name, "linux-image-") || slices.Contains(loaders, name) || slices.Contains(firmware, name) ||
-		localeOf(&b.Config) != "" && (name == "locales" || name == "libc-bin") && !slices.Contains(b.Packages, name)
+		localeOf(&b.Config) != "" && (name == "locales" || name == "libc-bin")
 }
 
 func (b *builder) addBinary() error {

@@ -1,13 +1,9 @@
 package ramdisk
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -130,29 +126,22 @@ func moduleName(p string) string {
 // Together it would be a tenth of the ramdisk.
 var spareFirmware = regexp.MustCompile(`^(cxgb4/t[456]fw\.bin|phanfw\.bin|bnx2x/bnx2x-e(1|1h|2)-7\.13\.15\.0\.fw)$`)
 
-// findFirmware returns which of the named files there are in the folder, and
-// which are missing, both sorted. A name may be a pattern.
-func findFirmware(folder string, names []string) (found, missing []string, err error) {
+// findFirmware returns which of the named files are among those there, and which
+// are missing, both sorted. All are paths in the firmware folder; a name may be a
+// pattern.
+func findFirmware(there, names []string) (found, missing []string, err error) {
 	for _, name := range names {
-		if !fs.ValidPath(name) {
-			return nil, nil, fmt.Errorf("a module asks for the firmware %q", name)
-		}
-		paths, err := filepath.Glob(filepath.Join(folder, name))
-		if err != nil {
-			return nil, nil, err
-		}
-		any := false
-		for _, p := range paths {
-			if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) {
-				continue // a link to what is in another package
-			}
-			rel, err := filepath.Rel(folder, p)
+		before := len(found)
+		for _, p := range there {
+			ok, err := path.Match(name, p)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, fmt.Errorf("a module asks for the firmware %q: %w", name, err)
 			}
-			found, any = append(found, rel), true
+			if ok {
+				found = append(found, p)
+			}
 		}
-		if !any {
+		if len(found) == before {
 			missing = append(missing, name)
 		}
 	}

@@ -231,7 +231,7 @@ func merged(p string) string {
 // newest returns the time of the newest file of the root's packages, in seconds.
 func newest(ctx context.Context, root string) (int64, error) {
 	var latest int64
-	out, err := output(ctx, command(ctx, "find", filepath.Join(root, "usr"), "-type", "f", "-not", "-path", "*/modules/*/modules.*",
+	out, err := output(ctx, command(ctx, "find", filepath.Join(root, "usr"), filepath.Join(root, "boot"), "-type", "f", "-not", "-path", "*/modules/*/modules.*",
 		"-not", "-path", "*/keymaps/*", "-not", "-path", "*/locale/*", "-printf", "%T@\n"))
 	if err != nil {
 		return 0, err
