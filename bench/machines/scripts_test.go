@@ -17,7 +17,7 @@ test "$(cat /sys/class/net/*/address | grep -c "$PXECAST_MAC")" -ge 1
 	postScript = `#!/bin/sh
 set -eu
 mkdir -p /mnt/root
-mount "${PXECAST_DISK}${PXECAST_PARTITION_PREFIX}2" /mnt/root
+mount "${PXECAST_PARTITION_PREFIX}2" /mnt/root
 echo "pc-${PXECAST_MAC##*:}" > /mnt/root/etc/hostname
 umount /mnt/root
 echo "it is called pc-${PXECAST_MAC##*:} now"
