@@ -67,9 +67,15 @@ func preselected(images []catalog.Image, want string) int {
 	return -1
 }
 
-// indexOf returns where the image with a name is, -1 for nowhere.
+// indexOf returns where the image with a name is, -1 for nowhere. One that can be had
+// comes before what lies in the server's folder under the same name: a folder lab
+// beside lab.img.gz.
 func indexOf(images []catalog.Image, name string) int {
-	return slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name })
+	at := slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name && e.Problem == "" })
+	if at < 0 {
+		at = slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name })
+	}
+	return at
 }
 
 // findImage finds the image with a name, or whose ID begins so; the error tells
