@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/catalog"
-	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/screen"
 )
 
@@ -124,16 +123,12 @@ func (p *imagesPage) unattended(m *model) {
 		return
 	}
 	image := m.offer.Images[i]
-	policy, err := ParsePolicy(m.plan.Disk)
-	var target disk.Info
-	if err == nil {
-		target, err = Choose(policy, m.disks, image.RawSize, m.bootMedium)
-	}
+	target, err := m.target(&image)
 	if err != nil {
 		m.giveUp(image.ID, err.Error())
 		return
 	}
-	m.turn(&soonPage{job: m.newJob(image, target), at: m.now.Add(beforeInstall)})
+	m.turn(newSoonPage(m, m.newJob(image, target)))
 }
 
 func (p *imagesPage) view(m *model, f *frame) {
