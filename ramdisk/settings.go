@@ -36,8 +36,11 @@ func (b *builder) addSettings() error {
 		"etc/passwd":          "root:x:0:0:root:/root:/usr/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/bin/false\n",
 		"etc/group":           "root:x:0:\ntty:x:5:\ndisk:x:6:\nnogroup:x:65534:\n",
 		"etc/hosts":           "127.0.0.1 localhost\n",
-		"etc/profile":         "export PATH=/usr/sbin:/usr/bin LANG=" + quote(b.Locale) + "\nPS1='\\h:\\w# '\n",
-		"etc/os-release":      "ID=pxecast\nNAME=pxecast\nPRETTY_NAME='pxecast ramdisk'\n",
+		// What busybox's mount tries where no type is given, so that the
+		// kernel loads the driver.
+		"etc/filesystems": "ext4\nvfat\nntfs3\nxfs\nbtrfs\n",
+		"etc/profile":     "export PATH=/usr/sbin:/usr/bin LANG=" + quote(b.Locale) + "\nPS1='\\h:\\w# '\n",
+		"etc/os-release":  "ID=pxecast\nNAME=pxecast\nPRETTY_NAME='pxecast ramdisk'\n",
 	} {
 		b.image.add(entry{path: name, mode: 0o644, data: []byte(text), kind: kindSettings, origin: "pxecast"})
 	}

@@ -100,9 +100,10 @@ type planner struct {
 
 // flight is a block that was asked for.
 type flight struct {
-	from  origin // the latest
-	since time.Time
-	n     int // requests for it under way
+	from   origin // the latest
+	before origin // the other one, of two
+	since  time.Time
+	n      int // requests for it under way
 }
 
 func newPlanner(r *rand.Rand) planner {

@@ -22,7 +22,8 @@ func (p *planner) launch(now time.Time, r request) {
 	p.fetches++
 	p.sources[r.origin].begin(now)
 	for b := r.first; b <= r.last; b++ {
-		p.underway[b] = flight{from: r.origin, since: now, n: p.underway[b].n + 1}
+		f := p.underway[b]
+		p.underway[b] = flight{from: r.origin, before: f.from, since: now, n: f.n + 1}
 	}
 }
 
@@ -45,7 +46,9 @@ func (p *planner) done(now time.Time, r request, did lane.Did, has *blockset.Set
 		s.end(now)
 		for b := r.first; b <= r.last; b++ {
 			if f := p.underway[b]; f.n > 1 {
-				f.n--
+				if f.n--; f.from == r.origin {
+					f.from = f.before
+				}
 				p.underway[b] = f
 			} else {
 				delete(p.underway, b)

@@ -186,3 +186,30 @@ func TestHungryOnesAskOftener(t *testing.T) {
 		}
 	}
 }
+
+// TestLaterOfTwoEndsFirst: a block is on its way from two machines, and the one
+// that was asked later fails and is forgotten. What is left is the other's.
+func TestLaterOfTwoEndsFirst(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	p := newPlanner(rand.New(rand.NewPCG(1, 9)))
+	var all [3]origin
+	for i := range all {
+		all[i] = origin{peerHTTP, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 80)}
+		p.meet(all[i], true)
+	}
+	ask := func(o origin) request {
+		r := request{origin: o, wish: wantBlocks}
+		p.launch(now, r)
+		return r
+	}
+	ask(all[0])
+	now = now.Add(impatience)
+	p.done(now, ask(all[1]), lane.Closed, nil)
+	delete(p.sources, all[1])
+	if p.open(now, p.sources[all[0]], 0) || !p.open(now, p.sources[all[2]], 0) {
+		t.Error("of two that could be asked it is not the one that was not")
+	}
+	if f := p.underway[0]; f.from != all[0] || f.n != 1 {
+		t.Errorf("%+v under way", f)
+	}
+}

@@ -38,7 +38,7 @@ func (r *room) stick(name string, size int64) (path string, untouched func()) {
 // Which disk is overwritten where nobody is asked: the policy's, or none and why;
 // never a stick.
 func TestDisksAreNotGuessed(t *testing.T) {
-	r := newRoom(t, 15*time.Minute)
+	r := newRoom(t, 10*time.Minute)
 	const rules = `[[machine]]
 match = "` + mac1 + `"
 image = "debian"

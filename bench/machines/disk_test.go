@@ -8,7 +8,7 @@ import (
 // The image itself boots, by each firmware; what the other tests make of it does
 // only if it does.
 func TestImageBootsFromADisk(t *testing.T) {
-	r := newRoom(t, 15*time.Minute)
+	r := newRoom(t, 10*time.Minute)
 	var all []*machine
 	for _, tt := range []struct {
 		firmware Firmware

@@ -64,11 +64,20 @@ type room struct {
 	folder string
 }
 
-// newRoom makes an empty room, which has to be through in the given time.
+// newRoom makes an empty room, which has to be through in the given time. What all
+// rooms share is made before, and does not count.
 func newRoom(t *testing.T, within time.Duration) *room {
 	t.Helper()
 	if err := Available(); err != nil {
 		t.Skip(err)
+	}
+	if err := lab.Available(); err != nil {
+		t.Skip(err)
+	}
+	for _, make := range []func() (string, error){run.raw, run.packed, run.boot} {
+		if _, err := make(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	t.Cleanup(cancel)

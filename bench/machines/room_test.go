@@ -18,7 +18,7 @@ const (
 // machine, all get it in one session, and each machine then starts from its disk,
 // though it still tries the network first.
 func TestRoomByHand(t *testing.T) {
-	r := newRoom(t, 15*time.Minute)
+	r := newRoom(t, 10*time.Minute)
 	s := r.serve(r.library(nil), "", "--dhcp", addresses, "--boot-default", "image", "--boot-timeout", "3s", "--gather", "20s")
 	all := []*machine{
 		r.on(Config{Name: "bios-1", Firmware: BIOS, MAC: mac1, Disks: []Disk{{Path: r.disk("bios-1", diskSize)}}}),

@@ -36,7 +36,7 @@ sleep 100000
 // An image's scripts run on the machine as root; one that fails or hangs ends it
 // as failed, where people see it.
 func TestScripts(t *testing.T) {
-	r := newRoom(t, 15*time.Minute)
+	r := newRoom(t, 10*time.Minute)
 	images := r.library(map[string]string{
 		"debian.d/init": initScript, "debian.d/post": postScript,
 		"fails.img": noise(), "fails.d/post": failing,

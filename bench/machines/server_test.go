@@ -168,12 +168,14 @@ func (s *server) machine(mac, state string) *event {
 	return s.sees(mac+" "+state, func(e *event) bool { return e.Event == "machine" && e.MAC == mac && e.State == state })
 }
 
-// past waits until a machine has more than a fraction of its image.
+// past waits until a machine has more than a fraction of its image. A server that
+// was started again knows receivers by their names only.
 func (s *server) past(mac string, progress float64) {
 	s.room.Helper()
-	s.sees(fmt.Sprintf("%s at %.0f %%", mac, progress*100), func(e *event) bool {
+	name := "pc-" + strings.ReplaceAll(mac[9:], ":", "")
+	s.sees(fmt.Sprintf("%s at %.0f %%", name, progress*100), func(e *event) bool {
 		for i := range e.Machines {
-			if m := &e.Machines[i]; m.MAC == mac && m.State == "imaging" && m.Progress > progress {
+			if m := &e.Machines[i]; m.Name == name && m.State == "imaging" && m.Progress > progress {
 				return true
 			}
 		}

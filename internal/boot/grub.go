@@ -41,7 +41,8 @@ const anyMachine = "any"
 // 2.12 were tried): OVMF shows its setup then. So GRUB looks for the boot loader
 // itself: those that systems install, Windows', and the one that is on every disk that
 // was made to be carried. It sees only disks that the firmware has connected, which
-// one that starts fast does for those in its boot order.
+// one that starts fast does for those in its boot order. The loader is told that it
+// was loaded from GRUB's root, so that is set to its disk.
 const grubLocal = `	if [ "$grub_platform" = pc ]; then
 		insmod biosdisk
 		for d in hd0 hd1 hd2 hd3; do
@@ -51,6 +52,7 @@ const grubLocal = `	if [ "$grub_platform" = pc ]; then
 	else
 		for f in (hd*,*)/EFI/*/shimx64.efi (hd*,*)/EFI/*/grubx64.efi (hd*,*)/EFI/Microsoft/Boot/bootmgfw.efi (hd*,*)/EFI/BOOT/BOOTX64.EFI; do
 			if [ -f $f ]; then
+				regexp --set=1:root '^\(([^)]*)\)' $f
 				if chainloader $f; then boot; fi
 			fi
 		done

@@ -37,6 +37,7 @@ type Reply struct {
 	Packet *Packet
 	From   uint16         // port
 	To     netip.AddrPort // the broadcast address: to everybody on the network
+	Next   *Reply         // to send as well; nil for none
 }
 
 // Note is what was done with a message, for people.
@@ -93,13 +94,14 @@ func (s *Server) proxy(p *Packet, now time.Time, note *Note) *Reply {
 	if note.Asked == Request {
 		return s.take(p, now)
 	}
-	if note.Asked != Discover || !s.boots(note) {
-		return nil
+	if note.Asked != Discover || s.between.of(p, p.XID^otherXID, now) != nil || !s.boots(note) {
+		return nil // the second is our own, in a machine's name
 	}
+	r := s.reply(p, s.message(p, Offer, note), everybody)
 	if script := note.Client.IPXE && s.cfg.Files.IPXE != ""; note.Client.Kind == PXE && !script && !p.GIAddr.IsValid() {
-		s.between.begin(p, note.Client, now)
+		r.Next = s.between.begin(p, note.Client, now)
 	}
-	return s.reply(p, s.message(p, Offer, note), everybody)
+	return r
 }
 
 // bootServer answers who asks this server alone, with the address it has

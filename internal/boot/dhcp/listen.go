@@ -145,7 +145,7 @@ func (l *Listener) hear(s *socket, p *Packet, from netip.AddrPort) {
 	} else {
 		reply, note = l.server.Answer(p, s.port, from, time.Now())
 	}
-	if reply != nil {
+	for ; reply != nil; reply = reply.Next {
 		if err := l.send(reply); err != nil {
 			note.Told, note.Why = 0, "the answer can't be sent: "+err.Error()
 		}

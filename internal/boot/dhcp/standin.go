@@ -42,8 +42,10 @@ type standIn struct {
 	until  time.Time
 }
 
-// begin notes a machine that looks for servers.
-func (s standIns) begin(p *Packet, c Client, now time.Time) {
+// begin notes a machine that looks for servers. Where that doesn't ask for answers by
+// broadcast, the offer can't be overheard: then begin returns the same question in its
+// name that does.
+func (s standIns) begin(p *Packet, c Client, now time.Time) *Reply {
 	if len(s) >= mostStandIns {
 		for m, each := range s {
 			if now.After(each.until) {
@@ -51,9 +53,21 @@ func (s standIns) begin(p *Packet, c Client, now time.Time) {
 			}
 		}
 	}
-	if have := s[p.MAC]; len(s) < mostStandIns || have != nil {
-		s[p.MAC] = &standIn{xid: p.XID, client: c, ask: p, until: now.Add(standInTime)}
+	if have := s[p.MAC]; len(s) >= mostStandIns && have == nil {
+		return nil
 	}
+	s[p.MAC] = &standIn{xid: p.XID, client: c, ask: p, until: now.Add(standInTime)}
+	if p.Flags&Broadcast != 0 {
+		return nil
+	}
+	return inItsName(p, p.Options.without(RelayInfo))
+}
+
+// inItsName makes a message of a machine one to the network's server, which answers it
+// by broadcast.
+func inItsName(p *Packet, o Options) *Reply {
+	r := &Packet{XID: p.XID ^ otherXID, Secs: p.Secs, Flags: p.Flags | Broadcast, MAC: p.MAC, Options: o}
+	return &Reply{Packet: r, From: ClientPort, To: netip.AddrPortFrom(everybody.Addr(), ServerPort)}
 }
 
 // of returns where the machine is that a message is about; nil for none.
@@ -71,9 +85,9 @@ func (s *Server) take(p *Packet, now time.Time) *Reply {
 		return nil
 	}
 	m.ask, m.until = p, now.Add(standInTime)
-	r := &Packet{XID: p.XID ^ otherXID, Secs: p.Secs, Flags: p.Flags | Broadcast, MAC: p.MAC, Options: p.Options.without(ServerID, RelayInfo)}
-	r.Options.AddAddrs(ServerID, m.server)
-	return &Reply{Packet: r, From: ClientPort, To: netip.AddrPortFrom(everybody.Addr(), ServerPort)}
+	o := p.Options.without(ServerID, RelayInfo)
+	o.AddAddrs(ServerID, m.server)
+	return inItsName(p, o)
 }
 
 // Overhear decides on a message to port 68: what the network's server tells machines.
@@ -85,6 +99,9 @@ func (s *Server) Overhear(p *Packet, now time.Time) (reply *Reply, note Note) {
 	switch t {
 	case Offer:
 		m := s.between.of(p, p.XID, now)
+		if m == nil {
+			m = s.between.of(p, p.XID^otherXID, now)
+		}
 		// One that sends machines here by itself needs nobody in between, and one that
 		// sends them elsewhere is not ours to correct.
 		if m == nil || m.addr.IsValid() || !s.cfg.Subnet.Contains(p.YIAddr) || p.SIAddr == s.cfg.Server || p.Options.Has(VendorInfo) {

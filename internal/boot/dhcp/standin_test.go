@@ -77,6 +77,28 @@ func TestStandIn(t *testing.T) {
 	}
 }
 
+// What the network's server sends to one machine alone can't be overheard: then it is
+// asked again in the machine's name, for an answer to all.
+func TestStandInAsksForBroadcasts(t *testing.T) {
+	s := made(t, classic)
+	broadcast := func(p *Packet) { p.Flags = Broadcast }
+	r, _ := s.Answer(message(pc1, Discover, pxe(BIOS), broadcast), ServerPort, nobody, noon)
+	if r.Next != nil {
+		t.Errorf("who is answered by broadcast is asked for: %s", told2(r.Next))
+	}
+	ask := message(pc1, Discover, pxe(BIOS))
+	r, _ = s.Answer(ask, ServerPort, nobody, noon)
+	if told2(r) != "OFFER core.0 by 10.0.0.1" || told2(r.Next) != "DISCOVER to 255.255.255.255:67 in its name by invalid IP" || r.Next.Packet.Flags != Broadcast {
+		t.Fatalf("%s, %s", told2(r), told2(r.Next))
+	}
+	if own, _ := s.Answer(r.Next.Packet, ServerPort, netip.AddrPortFrom(ours, ClientPort), noon); own != nil {
+		t.Errorf("our own question is answered: %s", told2(own))
+	}
+	if r, _ := s.Overhear(theirs(pc1, Offer, r.Next.Packet.XID, "10.0.0.50"), noon); told2(r) != "OFFER 10.0.0.50 core.0 by 10.0.0.1" || r.Packet.XID != ask.XID {
+		t.Error(told2(r))
+	}
+}
+
 // Where nobody is needed in between, nobody is.
 func TestNoStandIn(t *testing.T) {
 	ipxe := func(p *Packet) { p.Options.AddText(UserClass, "iPXE"); p.Options.Add(IPXE, 19, 1, 1) }
