@@ -88,7 +88,7 @@ func (a *api) sessions(w http.ResponseWriter, r *http.Request) {
 	}
 	name, err := a.want(req.Image, from)
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, errEnding):
 		refuse(w, http.StatusServiceUnavailable, err)
 	case err != nil:
 		refuse(w, http.StatusNotFound, err)

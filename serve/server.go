@@ -146,8 +146,9 @@ func (s *server) looked() {
 	s.images = now
 	s.mu.Unlock()
 	for i := range now {
-		at := slices.IndexFunc(before, func(b catalog.Image) bool { return b.Name == now[i].Name })
-		if at < 0 || before[at].ID != now[i].ID || kindOf(before[at].Problem) != kindOf(now[i].Problem) {
+		if !slices.ContainsFunc(before, func(b catalog.Image) bool { // two may have one name: a folder lab beside lab.img.gz
+			return b.Name == now[i].Name && b.ID == now[i].ID && kindOf(b.Problem) == kindOf(now[i].Problem)
+		}) {
 			s.news(News{Image: &now[i]})
 		}
 	}

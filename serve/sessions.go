@@ -33,6 +33,9 @@ const (
 // errBusy: the machine asks again later.
 var errBusy = fmt.Errorf("%d images are being sent already, which is the most at a time: wait until one is through", mostSessions)
 
+// errEnding: the machine asks again, and finds the next server.
+var errEnding = errors.New("the server is ending")
+
 // sessions opens one session for each image that somebody wants, and keeps it
 // while anybody does.
 type sessions struct {
@@ -67,6 +70,9 @@ func (s *sessions) want(id image.ID, who netip.Addr) (name string, err error) {
 	if one := s.open[id]; one != nil {
 		one.wanted[who] = time.Now()
 		return one.status.Name, nil
+	}
+	if s.ctx.Err() != nil { // nobody would wait for it
+		return "", errEnding
 	}
 	if len(s.open) >= mostSessions {
 		return "", errBusy

@@ -168,7 +168,7 @@ func (s *serving) run(ctx context.Context) error {
 	defer sdnotify.Stopping()
 	return serve.Run(ctx, serve.Config{
 		Settings: s.settings, Network: network, Rate: s.rate, Key: key, Cache: cache, Level: s.level,
-		Log: slog.New(slog.DiscardHandler), Status: shown.put, News: view.news,
+		Log: slog.New(troubleLog{tell: view.news}), Status: shown.put, News: view.news,
 		Ready: func() { s.ready(network, key.Public()) },
 	})
 }

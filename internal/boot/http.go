@@ -63,6 +63,8 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		http.Error(w, gate.ErrBusy.Error(), http.StatusServiceUnavailable)
 	case s.cfg.Handler != nil && strings.HasPrefix(r.URL.Path, apiPrefix):
+		// Who does not take his answer may not keep his place for ever.
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyTime))
 		s.cfg.Handler.ServeHTTP(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")

@@ -37,7 +37,6 @@ const (
 	maxTitle       = 80 // characters, about what a line of a console has
 	defaultTimeout = 10 * time.Minute
 	maxTimeout     = 24 * time.Hour
-	maxBeside      = 100 // files in a folder that are looked at
 )
 
 // A beside is what the folder beside an image says of it; zero where there is none.
@@ -70,8 +69,12 @@ func printBeside(path string) (besidePrint, error) {
 	}
 	var p besidePrint
 	var b strings.Builder
-	for _, e := range entries[:min(len(entries), maxBeside)] {
+	for _, e := range entries {
 		if ignored(e.Name()) {
+			continue
+		}
+		if !slices.Contains(besideFiles, e.Name()) { // that it is there may matter: post.sh
+			fmt.Fprintf(&b, "%q\n", e.Name())
 			continue
 		}
 		var st unix.Stat_t
@@ -81,7 +84,7 @@ func printBeside(path string) (besidePrint, error) {
 		if err == nil && s.changed().After(p.changed) {
 			p.changed = s.changed()
 		}
-		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && slices.Contains(besideFiles, e.Name()) {
+		if err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
 			p.writing = p.writing || isBeingWritten(filepath.Join(path, e.Name()))
 		}
 	}

@@ -2,6 +2,7 @@ package library
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,9 @@ func TestBeside(t *testing.T) {
 	s.write("lab.d/post", []byte(postScript))
 	s.write("lab.d/timeout", []byte("90s\n"))
 	s.write("lab.d/README", []byte("is not looked at"))
+	for i := range 200 {
+		s.write(fmt.Sprintf("lab.d/driver-%d", i), []byte("nor is this"))
+	}
 	s.write("plain.img", disk(2, 2))
 	s.work()
 	i := s.image("lab")
@@ -42,6 +46,11 @@ func TestBeside(t *testing.T) {
 	}
 	if _, ok := s.Script(image.Digest{}); ok {
 		t.Error("a script that there isn't")
+	}
+	s.write("lab.d/post", []byte(initScript))
+	s.later(0)
+	if i := s.image("lab"); i.Post != nil || i.Problem != "lab.d is being changed" {
+		t.Errorf("with another script: %+v", i)
 	}
 	if i := s.image("plain"); i.Title != "plain" || i.Description != "" || i.Init != nil || i.Post != nil || i.Problem != "" {
 		t.Errorf("%+v", i)

@@ -26,7 +26,7 @@ import (
 	"github.com/pxecast/pxecast/internal/image"
 )
 
-// ErrNoImage: no image of the library is called so, or has this ID.
+// ErrNoImage: no image of the library has this ID.
 var ErrNoImage = errors.New("there is no such image")
 
 // Config says where the images are.
@@ -116,11 +116,6 @@ func (l *Library) snapshot() *snapshot {
 // Images returns what is in the folder, in the order to show. What has a Problem
 // can't be had now; it may be no image at all.
 func (l *Library) Images() []catalog.Image { return slices.Clone(l.snapshot().images) }
-
-// Find returns the image that somebody means by its name, the name of its file, or
-// the first digits of its ID, four at least. It may have a Problem. Errors:
-// ErrNoImage, or that several are called so.
-func (l *Library) Find(what string) (catalog.Image, error) { return l.snapshot().find(what) }
 
 // Take opens the packed image with this ID, to be closed by the caller, and returns
 // what the image is called. It stays whole whatever becomes of the file. Errors:

@@ -246,7 +246,7 @@ func TestProgressIsShown(t *testing.T) {
 	s.holds("lab", disk(1, 16))
 }
 
-func TestFindAndTake(t *testing.T) {
+func TestNamesAndTake(t *testing.T) {
 	s := open(t)
 	raw := disk(1, 2)
 	s.write("lab.img", raw)
@@ -264,27 +264,6 @@ func TestFindAndTake(t *testing.T) {
 	lab, other := s.image("lab"), s.image("other")
 	if lab.ID != other.ID || lab.Name != "lab" || other.Name != "other" {
 		t.Errorf("%+v\n%+v", lab, other)
-	}
-	for what, want := range map[string]string{
-		"lab.img": "lab", "other": "other", lab.ID.String(): "lab", strings.ToUpper(lab.ID.Short()): "lab",
-		"room.raw": "room.raw", "room.img": "room.img", "room.qcow": "room.qcow", "room": "room", "thing": "thing",
-	} {
-		i, err := s.Find(what)
-		if err != nil || i.Name != want {
-			t.Errorf("%s: %s, %v; want %s", what, i.Name, err, want)
-		}
-	}
-	for _, what := range []string{"", "nothing", "la", lab.ID.String()[:3], "zzzz", "../lab.img", "0"} {
-		if i, err := s.Find(what); err == nil {
-			t.Errorf("%q finds %s", what, i.Name)
-		}
-	}
-	if err := os.Remove(filepath.Join(s.folder, "room")); err != nil {
-		t.Fatal(err)
-	}
-	s.later(0)
-	if _, err := s.Find("room"); err == nil || !strings.Contains(err.Error(), "any of room.img, room.raw") {
-		t.Errorf("two are called room: %v", err)
 	}
 	if _, _, err := s.Take(image.ID{1}); err == nil {
 		t.Error("took an image that there isn't")

@@ -2,7 +2,6 @@ package library
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -23,7 +22,6 @@ type snapshot struct {
 type entry struct {
 	catalog.Image
 	file string
-	odd  bool // as in book
 }
 
 // snapshotOf makes what is offered of what is on the shelf and beside it.
@@ -47,7 +45,7 @@ func snapshotOf(s *shelf, beside companions) *snapshot {
 		} else {
 			i.ID = image.ID{}
 		}
-		shot.entries = append(shot.entries, entry{i, b.file, b.odd})
+		shot.entries = append(shot.entries, entry{i, b.file})
 	}
 	slices.SortFunc(shot.entries, func(a, b entry) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.file, b.file))
@@ -119,49 +117,4 @@ func (b *book) problem() string {
 		return "being packed" + b.progress
 	}
 	return b.why
-}
-
-// find returns the image that what means: what comes first in this list, if it is
-// only one.
-func (shot *snapshot) find(what string) (catalog.Image, error) {
-	for _, means := range []func(*entry) bool{
-		func(e *entry) bool { return !e.odd && e.Name == what },
-		func(e *entry) bool { return e.file == what },
-		func(e *entry) bool { return !e.odd && image.NameOf(e.file) == what },
-		func(e *entry) bool {
-			return e.Problem == "" && isPrefix(what) && strings.HasPrefix(e.ID.String(), strings.ToLower(what))
-		},
-	} {
-		var found []*entry
-		for i := range shot.entries {
-			e := &shot.entries[i]
-			same := len(found) > 0 && e.Problem == "" && e.ID == found[0].ID
-			if means(e) && !same {
-				found = append(found, e)
-			}
-		}
-		if len(found) == 1 {
-			return found[0].Image, nil
-		}
-		if len(found) > 1 {
-			return catalog.Image{}, ambiguous(what, found)
-		}
-	}
-	return catalog.Image{}, fmt.Errorf("%q: %w", what, ErrNoImage)
-}
-
-func ambiguous(what string, found []*entry) error {
-	var files []string
-	for _, e := range found {
-		files = append(files, clean(e.file))
-	}
-	return fmt.Errorf("%q may be any of %s: say which", what, strings.Join(files, ", "))
-}
-
-// minPrefix is how many digits of an ID say what somebody means: fewer are a name
-// with a typing error.
-const minPrefix = 4
-
-func isPrefix(s string) bool {
-	return len(s) >= minPrefix && strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }

@@ -37,13 +37,9 @@ func (p *disksPage) tick(m *model) {
 		return
 	}
 	p.moved = false
-	// The same rules as where nobody is asked: never a removable one.
-	policy, err := ParsePolicy(m.plan.Disk)
-	if err != nil {
-		return
-	}
 	p.chosen = ""
-	if d, err := Choose(policy, m.disks, p.image.RawSize, m.bootMedium); err == nil {
+	// The same rules as where nobody is asked: never a removable one.
+	if d, err := m.target(&p.image); err == nil {
 		p.chosen = d.Path
 	}
 }
@@ -226,16 +222,36 @@ func (p *confirmPage) enter(m *model, word string) {
 	}
 }
 
-// soonPage is the time to step in before an unattended job begins.
+// soonPage is the time to step in before an unattended job begins, and for disks to
+// show up whose drivers are slower than others: "only" is of all that there are.
 type soonPage struct {
 	job job
 	at  time.Time
 }
 
+func newSoonPage(m *model, j job) *soonPage {
+	m.do(listDisks{})
+	return &soonPage{j, m.now.Add(beforeInstall)}
+}
+
 func (p *soonPage) tick(m *model) {
-	if !m.now.Before(p.at) {
-		m.begin(p.job)
+	if m.now.Before(p.at) {
+		return
 	}
+	if d, err := m.target(&p.job.image); err != nil || d.Path != p.job.disk.Path {
+		m.turn(&imagesPage{}) // which says why, or begins anew
+		return
+	}
+	m.begin(p.job)
+}
+
+// target is the disk that the plan's policy takes.
+func (m *model) target(image *catalog.Image) (disk.Info, error) {
+	policy, err := ParsePolicy(m.plan.Disk)
+	if err != nil {
+		return disk.Info{}, err
+	}
+	return Choose(policy, m.disks, image.RawSize, m.bootMedium)
 }
 
 func (p *soonPage) view(m *model, f *frame) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pxecast/pxecast/internal/catalog"
-	"github.com/pxecast/pxecast/internal/disk"
 	"github.com/pxecast/pxecast/internal/screen"
 )
 
@@ -67,9 +66,15 @@ func preselected(images []catalog.Image, want string) int {
 	return -1
 }
 
-// indexOf returns where the image with a name is, -1 for nowhere.
+// indexOf returns where the image with a name is, -1 for nowhere. One that can be had
+// comes before what lies in the server's folder under the same name: a folder lab
+// beside lab.img.gz.
 func indexOf(images []catalog.Image, name string) int {
-	return slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name })
+	at := slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name && e.Problem == "" })
+	if at < 0 {
+		at = slices.IndexFunc(images, func(e catalog.Image) bool { return e.Name == name })
+	}
+	return at
 }
 
 // findImage finds the image with a name, or whose ID begins so; the error tells
@@ -118,16 +123,12 @@ func (p *imagesPage) unattended(m *model) {
 		return
 	}
 	image := m.offer.Images[i]
-	policy, err := ParsePolicy(m.plan.Disk)
-	var target disk.Info
-	if err == nil {
-		target, err = Choose(policy, m.disks, image.RawSize, m.bootMedium)
-	}
+	target, err := m.target(&image)
 	if err != nil {
 		m.giveUp(image.ID, err.Error())
 		return
 	}
-	m.turn(&soonPage{job: m.newJob(image, target), at: m.now.Add(beforeInstall)})
+	m.turn(newSoonPage(m, m.newJob(image, target)))
 }
 
 func (p *imagesPage) view(m *model, f *frame) {

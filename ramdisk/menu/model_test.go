@@ -265,3 +265,18 @@ func TestNameOfTheNetwork(t *testing.T) {
 		t.Errorf("scripts and server get the name %q", m.machine.Name)
 	}
 }
+
+// What is no image may be called as one is.
+func TestFindImage(t *testing.T) {
+	folder := catalog.Image{Name: "lab", Problem: "a folder, not an image"}
+	list := []catalog.Image{folder, sceneImages["win"], sceneImages["lab"]}
+	if i, err := findImage(list, "lab"); i != 2 || err != nil {
+		t.Errorf("lab is %d, %v", i, err)
+	}
+	if i, err := findImage(list[:2], "lab"); i != 0 || err != nil {
+		t.Errorf("lab that can't be had is %d, %v", i, err)
+	}
+	if i, err := findImage(list, sceneImages["win"].ID.String()[:6]); i != 1 || err != nil {
+		t.Errorf("win by its ID is %d, %v", i, err)
+	}
+}
