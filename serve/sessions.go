@@ -36,6 +36,9 @@ var errBusy = fmt.Errorf("%d images are being sent already, which is the most at
 // errEnding: the machine asks again, and finds the next server.
 var errEnding = errors.New("the server is ending")
 
+// errGaveWay: somebody asked for a session and nobody joined it.
+var errGaveWay = errors.New("nobody joined it, and others wait for another image")
+
 // sessions opens one session for each image that somebody wants, and keeps it
 // while anybody does.
 type sessions struct {
@@ -60,6 +63,7 @@ type session struct {
 	wanted map[netip.Addr]time.Time // who asked and has not joined yet, and when
 	status sender.Status
 	opened time.Time
+	stop   context.CancelCauseFunc
 }
 
 // want opens the session of an image unless it is open, for the machine at an
@@ -75,30 +79,47 @@ func (s *sessions) want(id image.ID, who netip.Addr) (name string, err error) {
 		return "", errEnding
 	}
 	if len(s.open) >= mostSessions {
+		s.giveWay()
 		return "", errBusy
 	}
 	packed, name, err := s.take(id)
 	if err != nil {
 		return "", err
 	}
-	one := &session{wanted: map[netip.Addr]time.Time{who: time.Now()}, opened: time.Now()}
+	ctx, stop := context.WithCancelCause(s.ctx)
+	one := &session{wanted: map[netip.Addr]time.Time{who: time.Now()}, opened: time.Now(), stop: stop}
 	one.status.Name, one.status.ImageID = name, id
 	s.open[id] = one
 	s.wait.Go(func() {
 		defer packed.Close()
-		s.run(one, packed)
+		defer stop(nil)
+		s.run(ctx, one, packed)
 	})
 	return name, nil
 }
 
+// giveWay ends the oldest session that nobody has joined: whoever asked for it may
+// not even exist.
+func (s *sessions) giveWay() {
+	var oldest *session
+	for _, one := range s.open {
+		if len(one.status.Receivers) == 0 && (oldest == nil || one.opened.Before(oldest.opened)) {
+			oldest = one
+		}
+	}
+	if oldest != nil {
+		oldest.stop(errGaveWay)
+	}
+}
+
 // run sends until nobody wants the image any more.
-func (s *sessions) run(one *session, packed *image.Packed) {
+func (s *sessions) run(ctx context.Context, one *session, packed *image.Packed) {
 	id, name := one.status.ImageID, one.status.Name
 	for {
 		s.mu.Lock()
 		one.status.Notices = nil // of the session before
 		s.mu.Unlock()
-		st, err := sender.Run(s.ctx, sender.Config{
+		st, err := sender.Run(ctx, sender.Config{
 			Network: s.network, Source: packed, Key: s.key, Name: name,
 			MaxWait: joining, Settle: s.gather, Linger: lingering, Rate: s.rate, Parity: -1,
 			Serve:  s.lanes,

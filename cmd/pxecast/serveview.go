@@ -8,6 +8,7 @@ import (
 	"github.com/pxecast/pxecast/internal/catalog"
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/screen"
+	"github.com/pxecast/pxecast/internal/sdnotify"
 	"github.com/pxecast/pxecast/sender"
 	"github.com/pxecast/pxecast/serve"
 )
@@ -20,6 +21,7 @@ type serveView struct {
 	now      func() time.Time
 	sessions map[image.ID]*sendView
 	told     time.Time // last status event
+	key      string    // of the last state
 }
 
 func newServeView(s *screen.Screen, e *events) *serveView {
@@ -34,7 +36,12 @@ func (v *serveView) show(st serve.Status) {
 		v.event.print(serveStatusOf(&st))
 	}
 	rooms := v.rooms(now, &st)
-	v.screen.Update(v.stateKey(&st), v.plain(&st, rooms), func(_, height int) []string { return v.block(&st, rooms, height) })
+	key := v.stateKey(&st)
+	if key != v.key {
+		v.key = key
+		sdnotify.Status(v.headline(&st))
+	}
+	v.screen.Update(key, v.plain(&st, rooms), func(_, height int) []string { return v.block(&st, rooms, height) })
 }
 
 // plain is all of it on one line.
