@@ -200,7 +200,7 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 func (s *server) startTFTP(ctx context.Context, port uint16, mtu int) (*gate.TFTP, error) {
 	t, err := gate.ServeTFTP(ctx, gate.TFTPConfig{
 		Addr: netip.AddrPortFrom(s.cfg.Addr, port), Allowed: s.subnet, MTU: mtu,
-		Waits: patient, PerClient: transfersEach,
+		Waits: patient, Transfers: transfers, PerClient: transfersEach,
 		Check: checkTFTP, Open: s.openTFTP,
 	})
 	if err != nil {

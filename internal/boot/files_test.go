@@ -299,6 +299,25 @@ func TestTransfersAreTold(t *testing.T) {
 	}
 }
 
+// Whoever makes up names fills neither memory nor the log with them.
+func TestOddNamesAreToldOnce(t *testing.T) {
+	s := serve(t)
+	for i := range 20 {
+		httpAsk(t, s.web, "GET", fmt.Sprintf("/%d%s", i, strings.Repeat("x", 9000)))
+	}
+	if len(s.told) != 1 {
+		t.Errorf("%d events", len(s.told))
+	}
+	if e := s.next(t, Failed); len(e.What) > 300 {
+		t.Errorf("a name of %d bytes is told", len(e.What))
+	}
+	for said := range s.known.said {
+		if len(said) > 300 {
+			t.Errorf("%d bytes are remembered", len(said))
+		}
+	}
+}
+
 // A ROM asks for the size first and breaks off: that is no failure. One that breaks
 // off in the middle of the file is.
 func TestBrokenOffTransfers(t *testing.T) {
