@@ -170,8 +170,25 @@ func (s *server) setup() dhcp.Setup {
 	}
 	if c.Mode == Full {
 		setup.Mode = dhcp.Full
+		setup.Never = addresses(s.cfg.Interface)
 	}
 	return setup
+}
+
+// addresses are those that this machine has on an interface: nobody but itself could
+// tell that they are taken.
+func addresses(name string) (all []netip.Addr) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil
+	}
+	have, _ := i.Addrs()
+	for _, each := range have {
+		if p, err := netip.ParsePrefix(each.String()); err == nil {
+			all = append(all, p.Addr().Unmap())
+		}
+	}
+	return all
 }
 
 // listenDHCP opens DHCP's ports.

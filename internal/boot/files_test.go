@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -392,6 +393,13 @@ type last struct{ kept []byte }
 func (l *last) Write(p []byte) (int, error) {
 	l.kept = append(l.kept[:0], p...)
 	return len(p), nil
+}
+
+func TestOwnAddressesAreNotGivenOut(t *testing.T) {
+	s := &server{cfg: Config{Interface: "lo", DHCP: DHCP{Mode: Full}}}
+	if all := s.setup().Never; !slices.Contains(all, netip.MustParseAddr("127.0.0.1")) {
+		t.Errorf("only %v", all)
+	}
 }
 
 func TestTakenPortsAreNamed(t *testing.T) {

@@ -275,6 +275,16 @@ func TestOnlyOursAreRefused(t *testing.T) {
 	})
 }
 
+// Addresses of the range that this machine or one that is named has are not given out.
+func TestNeverGivenOut(t *testing.T) {
+	cfg := giving(t).cfg
+	cfg.DNS, cfg.Never = []netip.Addr{netip.MustParseAddr("10.0.0.100")}, []netip.Addr{netip.MustParseAddr("10.0.0.101")}
+	run(t, made(t, cfg), []step{
+		{"the only one", message(pc1, Discover, wants("10.0.0.101")), 0, "OFFER 10.0.0.102"},
+		{"there is no other", message(pc2, Discover, wants("10.0.0.100")), 0, ""},
+	})
+}
+
 // An address that somebody uses without asking is not given out for ten minutes.
 func TestUsedAddresses(t *testing.T) {
 	s := giving(t)
