@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // builder holds what the steps of one build share.
@@ -36,6 +38,9 @@ func Build(ctx context.Context, c Config) (Report, error) {
 		return Report{}, ErrNotRoot
 	}
 	began := time.Now()
+	// A strict umask of root's would keep the tree from `serve`, which is not root, and
+	// show in the modes of what programs of the packages make.
+	defer unix.Umask(unix.Umask(0o022))
 	if err := os.MkdirAll(c.Output, 0o755); err != nil {
 		return Report{}, err
 	}

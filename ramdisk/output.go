@@ -67,13 +67,25 @@ func exchange(fresh, path string) error {
 	case errors.Is(err, unix.ENOENT): // nothing there yet
 		err = os.Rename(fresh, path)
 	case errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS): // a file system that can't: for a moment there is none
-		aside := fresh + ".old"
-		err = errors.Join(os.Rename(path, aside), os.Rename(fresh, path), os.Rename(aside, fresh))
+		err = exchangeByTurns(fresh, path)
 	}
 	if err != nil {
 		return fmt.Errorf("putting the new tree in place: %w", err)
 	}
 	return nil
+}
+
+// exchangeByTurns is exchange in three steps. If the second can't be done, the first is
+// taken back.
+func exchangeByTurns(fresh, path string) error {
+	aside := fresh + ".old"
+	if err := os.Rename(path, aside); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return errors.Join(err, os.Rename(aside, path))
+	}
+	return os.Rename(aside, fresh)
 }
 
 // replaceFile writes a file whole or not at all.

@@ -38,6 +38,31 @@ func TestExchangeLeavesOneWholeTree(t *testing.T) {
 	}
 }
 
+// Where a file system can't exchange two folders, a failure in between leaves the old one.
+func TestExchangeByTurns(t *testing.T) {
+	dir := t.TempDir()
+	path, fresh := filepath.Join(dir, treeDir), filepath.Join(dir, "fresh")
+	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := exchangeByTurns(fresh, path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v with nothing to put in place", err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != "old" {
+		t.Errorf("%q is there afterwards", got)
+	}
+	if err := os.WriteFile(fresh, []byte("new"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := exchangeByTurns(fresh, path); err != nil {
+		t.Error(err)
+	}
+	got, _ := os.ReadFile(path)
+	if aside, _ := os.ReadFile(fresh); string(got) != "new" || string(aside) != "old" {
+		t.Errorf("%q and %q", got, aside)
+	}
+}
+
 func TestBuildersTakeTurns(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := lock(t.Context(), dir, func() { t.Error("waits though nobody builds") })

@@ -169,6 +169,7 @@ func (b *builder) follow(said io.Reader) string {
 			tail = tail[1:]
 		}
 	}
+	io.Copy(io.Discard, said) // who says more in a line than was foreseen must not wait for us
 	return strings.Join(tail, "\n")
 }
 

@@ -40,6 +40,11 @@ func (b *builder) segment(k kind) (string, error) {
 	if err := b.compress(raw, temp, level[k]); err != nil {
 		return "", err
 	}
+	// Flushed first: after a power cut the name must not stand for half an archive, which
+	// later builds would take.
+	if err := syncFile(temp); err != nil {
+		return "", err
+	}
 	return path, os.Rename(temp, path)
 }
 

@@ -170,8 +170,25 @@ func (s *server) setup() dhcp.Setup {
 	}
 	if c.Mode == Full {
 		setup.Mode = dhcp.Full
+		setup.Never = addresses(s.cfg.Interface)
 	}
 	return setup
+}
+
+// addresses are those that this machine has on an interface: nobody but itself could
+// tell that they are taken.
+func addresses(name string) (all []netip.Addr) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil
+	}
+	have, _ := i.Addrs()
+	for _, each := range have {
+		if p, err := netip.ParsePrefix(each.String()); err == nil {
+			all = append(all, p.Addr().Unmap())
+		}
+	}
+	return all
 }
 
 // listenDHCP opens DHCP's ports.
@@ -200,7 +217,7 @@ func (s *server) listenDHCP() (*dhcp.Listener, error) {
 func (s *server) startTFTP(ctx context.Context, port uint16, mtu int) (*gate.TFTP, error) {
 	t, err := gate.ServeTFTP(ctx, gate.TFTPConfig{
 		Addr: netip.AddrPortFrom(s.cfg.Addr, port), Allowed: s.subnet, MTU: mtu,
-		Waits: patient, PerClient: transfersEach,
+		Waits: patient, Transfers: transfers, PerClient: transfersEach,
 		Check: checkTFTP, Open: s.openTFTP,
 	})
 	if err != nil {

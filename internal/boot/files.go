@@ -18,6 +18,9 @@ const (
 	// GRUB load one file after the other, and leave behind those that they break off
 	// without a word.
 	transfersEach = 8
+	// transfers is how many there may be in all. Firmware that is told to come again
+	// later doesn't: the largest room has to have its places.
+	transfers = 1024
 )
 
 // patient is how long a boot loader may be busy with something else before it
@@ -85,7 +88,14 @@ var optional = []string{"grub/", "revocations", "shim_certificate", "boot.ipxe"}
 
 // refused tells of a file that a machine does not get, once.
 func (s *server) refused(who Machine, from netip.Addr, asked, by string, err error) {
-	text := asked + ": " + err.Error()
+	// What is no name can be of any length, and always another: it is told once.
+	text, what := err.Error(), asked
+	if len(what) > tree.LongestName {
+		what = strings.ToValidUTF8(what[:tree.LongestName], "") + " …"
+	}
+	if !errors.Is(err, tree.ErrName) {
+		text = asked + ": " + text
+	}
 	if errors.Is(err, tree.ErrNone) {
 		name, _ := tree.Clean(asked)
 		for _, o := range optional {
@@ -96,7 +106,7 @@ func (s *server) refused(who Machine, from netip.Addr, asked, by string, err err
 	}
 	mac, _ := dhcp.ParseMAC(who.MAC)
 	if s.known.note(dhcp.Client{MAC: mac, UUID: who.UUID}, netip.Addr{}, text) {
-		s.cfg.Events(Event{Kind: Failed, Machine: who, Addr: from, What: asked, By: by, Text: err.Error()})
+		s.cfg.Events(Event{Kind: Failed, Machine: who, Addr: from, What: what, By: by, Text: err.Error()})
 	}
 }
 

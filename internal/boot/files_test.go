@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -299,6 +300,25 @@ func TestTransfersAreTold(t *testing.T) {
 	}
 }
 
+// Whoever makes up names fills neither memory nor the log with them.
+func TestOddNamesAreToldOnce(t *testing.T) {
+	s := serve(t)
+	for i := range 20 {
+		httpAsk(t, s.web, "GET", fmt.Sprintf("/%d%s", i, strings.Repeat("x", 9000)))
+	}
+	if len(s.told) != 1 {
+		t.Errorf("%d events", len(s.told))
+	}
+	if e := s.next(t, Failed); len(e.What) > 300 {
+		t.Errorf("a name of %d bytes is told", len(e.What))
+	}
+	for said := range s.known.said {
+		if len(said) > 300 {
+			t.Errorf("%d bytes are remembered", len(said))
+		}
+	}
+}
+
 // A ROM asks for the size first and breaks off: that is no failure. One that breaks
 // off in the middle of the file is.
 func TestBrokenOffTransfers(t *testing.T) {
@@ -373,6 +393,13 @@ type last struct{ kept []byte }
 func (l *last) Write(p []byte) (int, error) {
 	l.kept = append(l.kept[:0], p...)
 	return len(p), nil
+}
+
+func TestOwnAddressesAreNotGivenOut(t *testing.T) {
+	s := &server{cfg: Config{Interface: "lo", DHCP: DHCP{Mode: Full}}}
+	if all := s.setup().Never; !slices.Contains(all, netip.MustParseAddr("127.0.0.1")) {
+		t.Errorf("only %v", all)
+	}
 }
 
 func TestTakenPortsAreNamed(t *testing.T) {

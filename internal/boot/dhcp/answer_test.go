@@ -266,9 +266,22 @@ func TestOnlyOursAreRefused(t *testing.T) {
 		{"reboots, is not known, from elsewhere", message(pc2, Request, wants("192.168.1.5")), 3, ""},
 		{"renews what it hasn't", message(pc1, Request, has("10.0.0.101")), 3, "NAK"},
 		{"renews, is not known", message(pc2, Request, has("10.0.0.101")), 3, ""},
+		{"another's offer is better", message(pc3, Discover), 3, "OFFER 10.0.0.101"},
+		{"and it goes on with that", message(pc3, Request, has("10.0.0.7")), 4, ""},
+		{"after a reboot too", message(pc3, Request, wants("10.0.0.7")), 4, ""},
 		{"declines another's", message(pc2, Decline, to("10.0.0.1"), wants("10.0.0.100")), 4, ""},
 		{"gives another's back", message(pc2, Release, to("10.0.0.1"), has("10.0.0.100")), 4, ""},
 		{"still has it", message(pc1, Request, has("10.0.0.100")), 5, "ACK 10.0.0.100 to 10.0.0.100:68"},
+	})
+}
+
+// Addresses of the range that this machine or one that is named has are not given out.
+func TestNeverGivenOut(t *testing.T) {
+	cfg := giving(t).cfg
+	cfg.DNS, cfg.Never = []netip.Addr{netip.MustParseAddr("10.0.0.100")}, []netip.Addr{netip.MustParseAddr("10.0.0.101")}
+	run(t, made(t, cfg), []step{
+		{"the only one", message(pc1, Discover, wants("10.0.0.101")), 0, "OFFER 10.0.0.102"},
+		{"there is no other", message(pc2, Discover, wants("10.0.0.100")), 0, ""},
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type Config struct {
 
 	// The rest is for Full only. First and Last must be set then.
 	First, Last netip.Addr    // addresses to give out, both included
+	Never       []netip.Addr  // not to be given out, beside Server, Router and DNS: what this machine has; default none
 	Router      netip.Addr    // default none
 	DNS         []netip.Addr  // default none
 	Domain      string        // default none
@@ -58,7 +60,8 @@ func (c *Config) lease() time.Duration { return cmp.Or(c.Lease, time.Hour) }
 
 // leases returns the leases of a server that has given out none.
 func (c *Config) leases() *Leases {
-	return NewLeases(c.First, c.Last, c.Server, c.Router, c.Subnet.Masked().Addr(), broadcast(c.Subnet))
+	never := []netip.Addr{c.Server, c.Router, c.Subnet.Masked().Addr(), broadcast(c.Subnet)}
+	return NewLeases(c.First, c.Last, slices.Concat(never, c.DNS, c.Never)...)
 }
 
 func number(a netip.Addr) uint32 {

@@ -56,14 +56,10 @@ func (s *Server) request(p *Packet, now time.Time, note *Note) *Reply {
 	case p.Options.Has(ServerID) && id != s.cfg.Server:
 		return nil // it took another's offer: ours ends by itself
 	case p.Options.Has(ServerID): // SELECTING
+	case have == nil || !have.taken:
+		return nil // it has its address from another server, also if it was offered one here
 	case !p.CIAddr.IsValid(): // INIT-REBOOT
-		if have == nil {
-			return nil // another server's, perhaps
-		}
 	default: // RENEWING or REBINDING
-		if have == nil {
-			return nil
-		}
 		wants = p.CIAddr
 		to = netip.AddrPortFrom(p.CIAddr, ClientPort)
 	}

@@ -360,4 +360,12 @@ func TestScoutsFindings(t *testing.T) {
 	if len(l.server.leases.bad) != 1 || l.server.leases.Of(pc1) == nil {
 		t.Errorf("%v", l.server.leases.bad)
 	}
+	// Who took an address while others were waited for keeps it: it may have been asked
+	// about when its last owner still answered.
+	have := l.server.leases.Offer(pc3, netip.MustParseAddr("10.0.0.102"), time.Now())
+	l.server.leases.Take(have, time.Now().Add(time.Hour), "")
+	l.strangers(looked, map[netip.Addr]MAC{have.Addr: pc2})
+	if l.server.leases.Of(pc3) != have {
+		t.Error("a lease was taken away")
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,17 +89,10 @@ func name(b []byte) string {
 // writeFile replaces a file as a whole. It isn't flushed to the disk: after a power
 // cut the machines come by their old addresses from an older file, or by new ones.
 func writeFile(file string, text []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".leases-*")
-	if err != nil {
+	temp := file + ".new" // always the same, or each error would be another one to be told
+	if err := os.WriteFile(temp, text, 0o600); err != nil {
+		os.Remove(temp)
 		return err
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(text)
-	if err2 := tmp.Close(); err == nil {
-		err = err2
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	return err
+	return os.Rename(temp, file)
 }

@@ -84,6 +84,7 @@ func (l *Listener) overhear(cfg Setup) error {
 	}
 	s, err := open(cfg.Interface, netip.AddrPortFrom(everybody.Addr(), ClientPort), cfg.Server, true)
 	if err != nil {
+		l.server.between = nil // it neither hears nor asks that server
 		return taken(err, ClientPort)
 	}
 	l.sockets = append(l.sockets, s)
@@ -249,8 +250,9 @@ func (l *Listener) strangers(looked []netip.Addr, found map[netip.Addr]MAC) {
 	now := time.Now()
 	for _, a := range looked {
 		who, there := found[a]
-		if have := l.server.leases.address[a]; !there || have != nil && have.MAC == who {
-			continue
+		have := l.server.leases.address[a]
+		if !there || have != nil && (have.MAC == who || have.taken && now.Before(have.Until)) {
+			continue // somebody took it since it was looked at, and would go on with it
 		}
 		l.server.leases.Bad(a, now)
 		l.note(Note{Client: Client{MAC: who}, Why: "it uses " + a.String() + " without having it from here"})

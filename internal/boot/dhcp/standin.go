@@ -18,7 +18,8 @@ import (
 // A machine that doesn't go along has had the plain proxy's offer before.
 
 // standIns are the machines under way, by MAC address. They are bounded, as anybody
-// can make up a machine: who finds no place boots by the plain offer.
+// can make up a machine: who finds no place boots by the plain offer. nil: nobody stands
+// in between.
 type standIns map[MAC]*standIn
 
 const (
@@ -77,6 +78,9 @@ type standIn struct {
 // broadcast, the offer can't be overheard: then begin returns the same question in its
 // name that does.
 func (s standIns) begin(p *Packet, c Client, now time.Time) *Reply {
+	if s == nil {
+		return nil
+	}
 	if len(s) >= mostStandIns {
 		for m, each := range s {
 			if now.After(each.until) {

@@ -99,6 +99,19 @@ func TestStandInAsksForBroadcasts(t *testing.T) {
 	}
 }
 
+// Without port 68 the network's server is not heard: nothing is asked of it then.
+func TestNobodyStandsInUnheard(t *testing.T) {
+	s := made(t, classic)
+	s.between = nil
+	r, _ := s.Answer(message(pc1, Discover, pxe(BIOS)), ServerPort, nobody, noon)
+	if told2(r) != "OFFER core.0 by 10.0.0.1" || r.Next != nil {
+		t.Errorf("%s, %s", told2(r), told2(r.Next))
+	}
+	if r, _ := s.Answer(message(pc1, Request, pxe(BIOS), to("10.0.0.1"), wants("10.0.0.50")), ServerPort, nobody, noon); r != nil {
+		t.Error(told2(r))
+	}
+}
+
 // The network's offer may be read before the question that it answers.
 func TestStandInHearsEarlyOffers(t *testing.T) {
 	s := made(t, classic)

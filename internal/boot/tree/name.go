@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// longestName is the most bytes of a name that are looked at: a file name in DHCP has
+// LongestName is the most bytes of a name that are looked at: a file name in DHCP has
 // 127, GRUB's longest in its own folder 60.
-const longestName = 255
+const LongestName = 255
 
 // ErrName: it is no name that a file here could have.
 var ErrName = errors.New("no such name")
@@ -20,7 +20,7 @@ var ErrName = errors.New("no such name")
 // before. It takes what firmware and boot loaders make of names, and refuses what
 // could lead anywhere else.
 func Clean(asked string) (string, error) {
-	if len(asked) > longestName {
+	if len(asked) > LongestName {
 		return "", ErrName
 	}
 	// Some PXE ROMs copy the boot file's name from DHCP with what comes behind it: the
