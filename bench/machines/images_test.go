@@ -77,7 +77,7 @@ func makeBoot() (string, error) {
 	if err := json.Unmarshal(out, &key); err != nil {
 		return "", err
 	}
-	folder := filepath.Join(cache, "machines-boot")
+	folder := filepath.Join(cache, "boot")
 	_, err = pxecast("ramdisk", "build", "--output", folder, "--trust", key.PublicKey)
 	return folder, err
 }

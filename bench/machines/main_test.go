@@ -45,7 +45,7 @@ func all(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(run.folder)
 	run.program = filepath.Join(run.folder, "pxecast")
-	build := exec.Command("go", "build", "-o", run.program, "github.com/pxecast/pxecast/cmd/pxecast")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", run.program, "github.com/pxecast/pxecast/cmd/pxecast")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("building pxecast: %w\n%s", err, out)
