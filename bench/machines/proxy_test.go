@@ -71,16 +71,21 @@ func TestUnattendedBesideADHCPServer(t *testing.T) {
 // its disk, as if there was no server.
 func TestBootFromTheDiskIsTheDefault(t *testing.T) {
 	r := newRoom(t, 10*time.Minute)
-	r.serve(r.library(nil), "", "--dhcp", addresses, "--boot-timeout", "3s")
+	s := r.serve(r.library(nil), "", "--dhcp", addresses, "--boot-timeout", "3s")
 	var all []*machine
 	for i, fw := range []Firmware{BIOS, UEFI} {
 		name := string(fw)
 		all = append(all, r.on(Config{Name: name, Firmware: fw, MAC: fmt.Sprintf("52:54:00:00:00:0%d", i+1), Memory: 512, Disks: []Disk{{Path: r.imaged(name), Bus: SATA}}}))
 	}
 	for _, m := range all {
-		m.sees("Boot from the local disk")
 		m.sees("pxecast-demo login:")
 		m.up("login prompt, by the network's menu")
+		s.machine(m.Config.MAC, "booting")
+	}
+	for _, e := range s.all("machine") {
+		if strings.Contains(e.text(), "vmlinuz") {
+			t.Errorf("%s loads the kernel that images it", e.MAC)
+		}
 	}
 }
 
