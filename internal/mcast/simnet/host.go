@@ -127,16 +127,30 @@ func (h *Host) Counters() Counters {
 	return h.counters
 }
 
-// PowerCut closes all sockets of the host without a word to anyone.
+// PowerCut closes all sockets of the host without a word to anyone: at once, or who
+// sees one closed could tell of it by another.
 func (h *Host) PowerCut() {
 	h.net.mu.Lock()
 	var all []*socket
 	for _, sockets := range h.sockets {
 		all = append(all, sockets...)
 	}
-	h.net.mu.Unlock()
 	for _, s := range all {
-		s.Close()
+		s.mu.Lock()
+	}
+	var open []*socket
+	for _, s := range all {
+		if !s.closed {
+			open = append(open, s)
+		}
+		s.closed, s.queue = true, nil
+	}
+	for _, s := range all {
+		s.mu.Unlock()
+	}
+	h.net.mu.Unlock()
+	for _, s := range open {
+		s.end()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,32 @@ func TestPowerCut(t *testing.T) {
 			t.Errorf("was %v, after the reboot %v; want another port of the same host", before, after)
 		}
 	})
+}
+
+// TestPowerCutIsSilent: whoever notices that one socket is closed can't tell by
+// another.
+func TestPowerCutIsSilent(t *testing.T) {
+	for range 200 {
+		simulate(t, 1, simnet.Options{}, func(t *testing.T, sim *simnet.Net) {
+			h, to := sim.Host("machine"), open(t, sim.Host("other"))
+			var readers sync.WaitGroup
+			for range 8 {
+				r, c := listen(t, h), open(t, h)
+				readers.Go(func() {
+					for r.Read(mcast.NewBatch(1), time.Now()) != net.ErrClosed {
+					}
+					if err := c.WriteTo([]byte("my network is gone"), to.LocalAddr()); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("written: error %v", err)
+					}
+				})
+			}
+			h.PowerCut()
+			readers.Wait()
+			if err := to.Read(mcast.NewBatch(1), time.Now().Add(time.Second)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("something came from a machine without power: %v", err)
+			}
+		})
+	}
 }
 
 func TestThousandHosts(t *testing.T) {

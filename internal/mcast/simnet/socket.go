@@ -127,12 +127,9 @@ func (s *socket) take(b *mcast.Batch) bool {
 }
 
 func (s *socket) isClosed() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // Overflow implements mcast.Reader.
@@ -171,9 +168,14 @@ func (s *socket) Close() error {
 	if already {
 		return net.ErrClosed
 	}
+	s.end()
+	return nil
+}
+
+// end lets go of a socket that has just been closed.
+func (s *socket) end() {
 	close(s.done)
 	s.host.remove(s)
-	return nil
 }
 
 // WriteTo implements mcast.Conn.
