@@ -12,8 +12,12 @@ import (
 // bridge's namespace.
 func (h *Host) policeTable() string { return "pxelimit_" + h.port() }
 
+// policedPacket is the size in bytes of the IP packets that a policer counts: those of
+// a session's data at the usual MTU.
+const policedPacket = 1470
+
 // SetPolicer limits the multicast that the switch takes from the host, in
-// Mbit/s of IP packets; 0 lifts the limit. What is more is dropped at once, for
+// Mbit/s of full IP packets; 0 lifts the limit. What is more is dropped at once, for
 // all receivers alike, as by a switch's storm control. While it is set, all
 // hosts of the lab send per datagram, see SetLoss.
 func (h *Host) SetPolicer(mbit float64) error {
@@ -45,8 +49,9 @@ func policeRules(table, port string, mbit float64) string {
 		return b.String()
 	}
 	fmt.Fprintf(&b, "table netdev %s {\nchain in {\ntype filter hook ingress device \"%s\" priority 0; policy accept;\n", table, port)
-	// A tenth of a second's worth of burst, as such limits have.
-	bytes := mbit * 1e6 / 8
-	fmt.Fprintf(&b, "ip daddr 232.0.0.0/8 ip protocol udp limit rate over %.0f bytes/second burst %.0f bytes drop\n}\n}\n", bytes, bytes/10)
+	// A tenth of a second's worth of burst, as such limits have. It is counted in full
+	// packets: nft's bucket for bytes holds a second more than its burst says.
+	packets := mbit * 1e6 / 8 / policedPacket
+	fmt.Fprintf(&b, "ip daddr 232.0.0.0/8 ip protocol udp limit rate over %.0f/second burst %.0f packets drop\n}\n}\n", packets, max(1, packets/10))
 	return b.String()
 }

@@ -144,7 +144,8 @@ func TestBenchFindsLimit(t *testing.T) {
 	if err := r.lab.Host(0).SetPolicer(100); err != nil {
 		t.Fatal(err)
 	}
-	v := r.measure("--size", "192M")
+	// Long enough to come back to the limit after the first backing off.
+	v := r.measure("--size", "448M")
 	v.says(t, losses, "limited", nil, "to all machines alike")
 	for _, f := range v.Findings {
 		var mbit float64

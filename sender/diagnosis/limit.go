@@ -8,6 +8,7 @@ const (
 	flatNear     = 0.15  // deviation from the median that still counts as flat
 	flatShare    = 0.75  // of the samples that must be flat
 	leastSamples = 3
+	settling     = 2    // samples at the beginning that may be of what was saved up
 	cleanRate    = 1.02 // of the cap, that can be sent without loss
 	variety      = 1.4  // highest over lowest sending rate, for a flat one to mean anything
 )
@@ -30,7 +31,14 @@ func limit(samples []Sample) float64 {
 	if len(lossy) < leastSamples {
 		return 0
 	}
+	// What a limit had saved up comes through at the beginning, and the reports of it
+	// come late: a sample or two arrive faster than what follows.
 	arrived, sent := rates(lossy)
+	for range settling {
+		if len(arrived) > leastSamples && arrived[0] > median(arrived)*(1+flatNear) {
+			arrived = arrived[1:]
+		}
+	}
 	at := median(arrived)
 	near := 0
 	for _, a := range arrived {
