@@ -2,6 +2,7 @@ package boot
 
 import (
 	"flag"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -61,14 +62,14 @@ func TestMenusRefuse(t *testing.T) {
 
 // A machine's own menu is checked when it is asked for.
 func TestBadMenusGiveWay(t *testing.T) {
-	s := serve(t)
-	s.cfg.Menu = func(m Machine) Menu {
+	s := &server{cfg: Config{Log: slog.New(slog.DiscardHandler), Menu: func(m Machine) Menu {
 		if m.MAC != "" {
 			return Menu{Args: []string{"x\nhalt"}}
 		}
 		return Menu{Args: []string{"for=all"}}
-	}
-	if text := fetch(t, s, "grub/machine/52:54:00:12:34:56"); !strings.Contains(text, "for=all") || strings.Contains(text, "x\n") {
+	}}}
+	made, ok := s.made(Machine{})("grub/machine/52:54:00:12:34:56")
+	if text := string(made); !ok || !strings.Contains(text, "for=all") || strings.Contains(text, "x\n") {
 		t.Error(text)
 	}
 }
