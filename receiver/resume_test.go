@@ -144,8 +144,8 @@ func TestForeignDisk(t *testing.T) {
 		most  int
 	}{
 		{ReuseNever, time.Millisecond, 0, 0},
-		{ReuseAuto, time.Millisecond, 180, mostSamples + 6},
-		{ReuseAuto, 40 * time.Millisecond, 40, 80},
+		{ReuseAuto, time.Millisecond, fewSamples / 2, fewSamples + 6},
+		{ReuseAuto, 100 * time.Millisecond, 16, fewSamples},
 		{ReuseAlways, time.Millisecond, 320, 320},
 	} {
 		d := newPlatter(t, bytes.Clone(old), len(p.raw))

@@ -48,8 +48,15 @@ type Check struct {
 }
 
 const (
-	// mostSamples and sampleTime bound what a foreign disk costs. A disk that
-	// has to move its head reads some sixty places in that time, others all.
+	// fewSamples is the sample of a disk that has its first block, which all runs
+	// of ours erase first and write last: it holds some whole system, and if that is
+	// a former state of the image, most blocks are equal. Of a disk that has a tenth
+	// of them, 32 find one in 29 of 30 cases, and less is soon sent.
+	fewSamples = 32
+
+	// mostSamples is that of one on which a run may have been cut off, and
+	// sampleTime what either may take. A disk that has to move its head reads some
+	// sixty places in that time, others all.
 	mostSamples  = 256
 	firstSamples = 16
 	sampleTime   = 700 * time.Millisecond
@@ -158,7 +165,11 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	}
 	switch reuse {
 	case ReuseAuto:
-		c.samples = samples(m, c.random(now), mostSamples)
+		most := fewSamples
+		if _, ok := m.Index(0); !ok {
+			most = mostSamples // nothing tells whether the first block is there
+		}
+		c.samples = samples(m, c.random(now), most)
 	case ReuseNever:
 		c.enter(scanned)
 	}
