@@ -50,7 +50,7 @@ func (s *session) draw(now time.Time) time.Time {
 }
 
 // crowded is a room in which not all machines may tell something at once.
-const crowded = 200
+const crowded = 80
 
 // soon returns when news is due that the sender waits for: now; in a crowd, in
 // which all have the same news, any time within the interval.

@@ -258,13 +258,14 @@ func (r *room) fates(life []fate, once time.Duration) {
 		case broken:
 			want, why = protocol.ReceiverFailed, errBroken.Error()
 		}
-		if life[i] == dying && (!here || m.State == protocol.ReceiverDone && p.holds(nil)) {
-			continue // it was off before it had come, or had finished
+		finished := p.err == nil && p.holds(nil)
+		if life[i] == dying && (!here || finished && (m.State == protocol.ReceiverDone || m.State == want)) {
+			continue // it was off before it had come, or had finished, maybe too late to say so
 		}
 		if m.State != want || !strings.Contains(m.Error, why) {
 			r.Errorf("%s, %v: the sender says %v %q", p.host.Name(), life[i], m.State, m.Error)
 		}
-		if done := p.err == nil && p.holds(nil); done != (want == protocol.ReceiverDone) {
+		if finished != (want == protocol.ReceiverDone) {
 			r.Errorf("%s, %v: %v, disk %v", p.host.Name(), life[i], p.err, p.holds(nil))
 		}
 	}
