@@ -21,15 +21,14 @@ type kept struct {
 }
 
 // keep reads the few data blocks that are erased before the first write, and
-// keeps those that are the image's: they are never fetched again. If they look
-// erased, the sample is a closer one.
+// keeps those that are the image's: they are never fetched again. If the first is
+// blank, the sample is a closer one; the last ones do not tell, as only a part of
+// one may be erased.
 func (p *pipeline) keep() {
 	last := protocol.SBN(p.manifest.Blocks() - 1)
 	head := p.keepBlock(0)
 	for s := last; s > 0 && p.target.Erased(int64(s)*protocol.BlockSize, int64(p.manifest.RawLen(s))); s-- {
-		if p.keepBlock(s) == foundOther {
-			head = foundOther
-		}
+		p.keepBlock(s)
 	}
 	if head == foundBlank {
 		p.scan.headless(time.Now())

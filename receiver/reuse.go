@@ -51,7 +51,7 @@ const (
 	// fewSamples is the sample of a disk that has its first block, which all runs
 	// of ours erase first and write last: it holds some whole system, and if that is
 	// a former state of the image, most blocks are equal. Of a disk that has a tenth
-	// of them, 32 find one in 29 of 30 cases, and less is soon sent.
+	// of them spread about, these find one in four of five cases.
 	fewSamples = 32
 
 	// mostSamples is that of one on which a run may have been cut off, and
