@@ -3,6 +3,7 @@ package receiver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -145,7 +146,8 @@ func TestForeignDisk(t *testing.T) {
 	}{
 		{ReuseNever, time.Millisecond, 0, 0},
 		{ReuseAuto, time.Millisecond, fewSamples / 2, fewSamples + 6},
-		{ReuseAuto, 100 * time.Millisecond, 16, fewSamples},
+		{ReuseAuto, 40 * time.Millisecond, fewSamples / 2, fewSamples + 6},
+		{ReuseAuto, 100 * time.Millisecond, 10, fewSamples - 4}, // the time is over first
 		{ReuseAlways, time.Millisecond, 320, 320},
 	} {
 		d := newPlatter(t, bytes.Clone(old), len(p.raw))
@@ -159,6 +161,49 @@ func TestForeignDisk(t *testing.T) {
 		}
 		if c.reuse == ReuseAuto && l.first > time.Second {
 			t.Errorf("%v a read: the first block was asked for after %v", c.slow, l.first)
+		}
+	}
+}
+
+// TestCutOffRunIsLookedForClosely: on somebody else's disk a run wrote a few blocks
+// and was cut off. They are found, whatever the size of the disk: where it is no
+// multiple of a block, the block at the erased end keeps some of what was there.
+func TestCutOffRunIsLookedForClosely(t *testing.T) {
+	const blocks, wrote = 320, 10
+	for _, short := range []int{0, 512, 24 << 10} {
+		p := newPicture(t, strings.Repeat("d", blocks), short)
+		for _, first := range []int{42, 95, 135, 200, 260, 300} { // between them a small sample misses some
+			path := filepath.Join(t.TempDir(), "target")
+			old := bytes.Repeat([]byte("somebody else's"), len(p.raw)/15+1)[:len(p.raw)]
+			if err := os.WriteFile(path, old, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			lock := func() *disk.Target {
+				target, err := disk.Lock(path, int64(len(p.raw)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return target
+			}
+			target := lock()
+			err := target.Begin()
+			for b := first; b < first+wrote && err == nil; b++ {
+				err = target.WriteBlock(int64(b)*blockSize, p.raw[b*blockSize:(b+1)*blockSize])
+			}
+			if err = errors.Join(err, target.Close()); err != nil {
+				t.Fatal(err)
+			}
+			target = lock()
+			l := resume(t, p, target, nil)
+			if err := target.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := os.ReadFile(path); !bytes.Equal(got, p.raw) {
+				t.Errorf("%d bytes short, cut off at block %d: the file does not hold the image", short, first)
+			}
+			if len(l.asked) != blocks-wrote {
+				t.Errorf("%d bytes short, cut off at block %d: asked for %d of %d blocks, %d were there", short, first, len(l.asked), blocks, wrote)
+			}
 		}
 	}
 }

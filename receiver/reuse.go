@@ -167,7 +167,7 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	case ReuseAuto:
 		most := fewSamples
 		if _, ok := m.Index(0); !ok {
-			most = mostSamples // nothing tells whether the first block is there
+			most = c.closer() // nothing tells whether the first block is there
 		}
 		c.samples = samples(m, c.random(now), most)
 	case ReuseNever:
@@ -190,9 +190,12 @@ func (c *scan) headless(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.begun = true; c.stage == sampling {
-		c.samples = samples(c.m, c.random(now), max(mostSamples, c.m.DataBlocks()/closeSamples))
+		c.samples = samples(c.m, c.random(now), c.closer())
 	}
 }
+
+// closer is the sample of a disk on which a run may have been cut off.
+func (c *scan) closer() int { return max(mostSamples, c.m.DataBlocks()/closeSamples) }
 
 // enter goes on to a later stage.
 func (c *scan) enter(s stage) {

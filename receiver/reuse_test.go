@@ -30,6 +30,10 @@ func TestSamplesAreSpread(t *testing.T) {
 			frames[i] = 14
 		}
 		m := imagetest.Manifest(t, frames...)
+		few := samples(m, rand.New(rand.NewPCG(1, uint64(blocks))), fewSamples)
+		if want := min(blocks, fewSamples); len(few) != want {
+			t.Errorf("%d samples of %d blocks, want %d", len(few), blocks, want)
+		}
 		list := samples(m, rand.New(rand.NewPCG(1, uint64(blocks))), mostSamples)
 		if want := min(blocks, mostSamples); len(list) != want {
 			t.Errorf("%d samples of %d blocks, want %d", len(list), blocks, want)

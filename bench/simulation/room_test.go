@@ -106,6 +106,7 @@ type pc struct {
 	err    error
 	took   time.Duration
 	ended  time.Time
+	cut    time.Time // power
 }
 
 // simulate runs play in a room of its own. When it returns, everything that
