@@ -249,8 +249,7 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 		h.SymbolSize != b.SymbolSize || h.RawSize != b.RawSize || h.PackedSize != b.PackedSize || h.ManifestSize != b.ManifestSize {
 		return nil // replayed, or not as it began: not ours
 	}
-	before := s.heard.IntervalMS
-	sooner, more, grown := h.IntervalMS < before, h.IntervalMS > before, h.IntervalMS > 2*before
+	sooner, grown := h.IntervalMS < s.heard.IntervalMS, h.IntervalMS > 2*s.heard.IntervalMS
 	if quiet := s.silent(now); !s.admitted && quiet >= silence/4 {
 		s.opened = s.opened.Add(quiet - silence/4) // it was not there to answer
 	}
@@ -262,9 +261,6 @@ func (s *session) heardAgain(h Heard, now time.Time) error {
 	}
 	if grown && s.admitted && s.report.Serial == 0 {
 		s.reportAt = s.first(now)
-	} else if more && s.report.Serial > 0 && s.heard.Receivers >= crowded && !s.ending && s.reportAt.After(s.told.at) {
-		// A report was due as soon as in the smaller room that we knew.
-		s.reportAt = s.told.at.Add(time.Duration(float64(s.reportAt.Sub(s.told.at)) * float64(h.IntervalMS) / float64(before)))
 	}
 	s.collector.hear(h.Highest)
 	if s.ending || s.state.Over() || !h.State.Over() {
