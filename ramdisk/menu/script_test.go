@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pxecast/pxecast/internal/catalog"
 )
@@ -107,21 +108,21 @@ func gone(t *testing.T, file string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for end := time.Now().Add(5 * time.Second); alive(pid); time.Sleep(10 * time.Millisecond) { // the kernel's time
-			if time.Now().After(end) {
-				t.Fatalf("process %d is still there", pid)
-			}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		// It can be read when the process has ended, waited for or not.
+		n, err := 0, unix.EINTR
+		for err == unix.EINTR {
+			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 5000)
+		}
+		if n != 1 {
+			t.Fatalf("process %d is still there (%v)", pid, err)
 		}
 	}
-}
-
-// alive reports whether a process runs; one that is dead and not yet waited for
-// by its new parent does not.
-func alive(pid int) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return syscall.Kill(pid, 0) == nil
-	}
-	_, rest, _ := strings.Cut(string(b), ") ")
-	return !strings.HasPrefix(rest, "Z")
 }
