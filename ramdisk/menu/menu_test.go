@@ -212,8 +212,9 @@ func TestShell(t *testing.T) {
 	w.serial.said("exit brings the menu back.")
 	w.serial.types("echo $((6*7)) $TERM on $(tty)\r")
 	w.serial.said("42 vt100 on " + w.serial.path)
-	// A ^C before the command is the terminal's foreground job would not be for it.
-	w.serial.types("sh -c 'echo $((6*8)) runs; sleep 1000'; echo was $?\r")
+	// A ^C before the command is the terminal's foreground job would not be for it, and
+	// dash takes none while it forks.
+	w.serial.types("sh -c 'echo $((6*8)) runs; exec sleep 1000'; echo was $?\r")
 	w.serial.said("48 runs\r\n")
 	w.serial.types("\x03")
 	w.serial.said("^C", "ready> ")
