@@ -26,28 +26,29 @@ type kept struct {
 // one may be erased.
 func (p *pipeline) keep() {
 	last := protocol.SBN(p.manifest.Blocks() - 1)
-	head := p.keepBlock(0)
+	if is, data := p.keepBlock(0); data {
+		p.scan.head(is, time.Now())
+	}
 	for s := last; s > 0 && p.target.Erased(int64(s)*protocol.BlockSize, int64(p.manifest.RawLen(s))); s-- {
 		p.keepBlock(s)
 	}
-	if head == foundBlank {
-		p.scan.headless(time.Now())
-	}
 }
 
-func (p *pipeline) keepBlock(s protocol.SBN) content {
+// keepBlock returns what is in place of block s, and whether it has data in the
+// image: else to be erased is all it needs.
+func (p *pipeline) keepBlock(s protocol.SBN) (is content, data bool) {
 	if _, data := p.manifest.Index(s); !data {
-		return foundEqual // to be erased is all it needs
+		return 0, false
 	}
 	raw := disk.AlignedBuffer(p.manifest.RawLen(s))
 	p.scan.claim(s)
-	is := p.compare(s, raw)
+	is = p.compare(s, raw)
 	if is == foundEqual {
 		p.kept = append(p.kept, kept{int64(s) * protocol.BlockSize, raw})
 		p.written.Add(int64(len(raw)))
 	}
 	p.scan.done(s, is)
-	return is
+	return is, true
 }
 
 // begin lets the disk be written, before the first write. What that erases of

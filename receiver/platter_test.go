@@ -60,6 +60,7 @@ type platter struct {
 	busy        map[int]int  // reads of a block under way; -1 a write
 	broken      map[int]bool // blocks that can't be read
 	slow        time.Duration
+	asleep      time.Duration // that the first read takes longer
 }
 
 func newPlatter(t testing.TB, data []byte, image int) *platter {
@@ -139,7 +140,10 @@ func (d *platter) ReadAt(p []byte, off int64) (int, error) {
 	}
 	d.busy[b]++
 	d.read[b]++
+	asleep := d.asleep
+	d.asleep = 0
 	d.mu.Unlock()
+	<-time.After(asleep)
 	d.pass()
 	d.mu.Lock()
 	defer d.mu.Unlock()

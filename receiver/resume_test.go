@@ -165,6 +165,22 @@ func TestForeignDisk(t *testing.T) {
 	}
 }
 
+// TestDiskSpinsUp: that the disk slept does not cost it its sample.
+func TestDiskSpinsUp(t *testing.T) {
+	p := newPicture(t, strings.Repeat("d", 320), 0)
+	old := bytes.Clone(p.raw)
+	for b := 7; b < 320; b += 20 {
+		old[b*blockSize]++
+	}
+	want := p.differing(old)
+	d := newPlatter(t, old, len(p.raw))
+	d.slow, d.asleep = 12*time.Millisecond, 8*time.Second
+	l := resume(t, p, d, nil)
+	if len(l.asked) != len(want) || !bytes.Equal(d.data, p.raw) {
+		t.Errorf("asked for %d blocks, it differed in %d", len(l.asked), len(want))
+	}
+}
+
 // TestCutOffRunIsLookedForClosely: on somebody else's disk a run wrote a few blocks
 // and was cut off. They are found, whatever the size of the disk: where it is no
 // multiple of a block, the block at the erased end keeps some of what was there.

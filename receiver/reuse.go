@@ -129,7 +129,7 @@ type scan struct {
 	reading map[protocol.SBN]reading
 	unread  int // blocks that could not be read
 	check   Check
-	begun   bool          // block 0 is blank, as Begin leaves it until all else is written
+	begun   bool          // block 0 is blank, as Begin leaves it until all else is written, or is to be
 	used    bool          // some block that was read is not blank
 	open    bool          // all that was not found is told to be lacking
 	decided chan struct{} // closed at the end of sampling
@@ -167,7 +167,7 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	case ReuseAuto:
 		most := fewSamples
 		if _, ok := m.Index(0); !ok {
-			most = c.closer() // nothing tells whether the first block is there
+			most, c.begun = c.closer(), true // nothing tells whether the first block is there
 		}
 		c.samples = samples(m, c.random(now), most)
 	case ReuseNever:
@@ -184,12 +184,14 @@ func (c *scan) random(now time.Time) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
 }
 
-// headless takes note that block 0 is blank, though it has data in the image. It
-// must come before the sample.
-func (c *scan) headless(now time.Time) {
+// head takes note of what is in place of block 0, which has data in the image. It
+// must come before the sample, whose time begins now: a disk that had to spin up
+// for it has done so.
+func (c *scan) head(is content, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.begun = true; c.stage == sampling {
+	c.until = now.Add(sampleTime)
+	if c.begun = is == foundBlank; c.begun && c.stage == sampling {
 		c.samples = samples(c.m, c.random(now), c.closer())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/protocol"
 )
@@ -140,7 +141,7 @@ func TestThrottle(t *testing.T) {
 }
 
 // TestCutOffRunIsFound: on a disk that was in use and whose first block is blank,
-// a run was cut off. Whatever 64 MiB it wrote are found within ten seconds also on a disk
+// or is to be, a run was cut off. Whatever 64 MiB it wrote are found within ten seconds also on a disk
 // that takes 12 ms for each place; on a new disk, or another's, nobody looks for
 // longer than usual. Nothing waits for that longer than for another's disk.
 func TestCutOffRunIsFound(t *testing.T) {
@@ -149,30 +150,34 @@ func TestCutOffRunIsFound(t *testing.T) {
 	for i := range frames {
 		frames[i] = 14
 	}
-	m := imagetest.Manifest(t, frames...)
+	whole := imagetest.Manifest(t, frames...)
+	frames[0] = 0
+	headless := imagetest.Manifest(t, frames...)
 	r := rand.New(rand.NewPCG(1, 9))
 	for _, c := range []struct {
 		name        string
+		m           *image.Manifest
 		head, rest  content
 		written     int // blocks in a row
 		found       bool
 		least, most time.Duration
 	}{
-		{"cut off", foundBlank, foundOther, piece, true, 0, 10 * time.Second},
-		{"cut off before it wrote any", foundBlank, foundOther, 0, false, time.Second, 10 * time.Second},
-		{"new", foundBlank, foundBlank, 0, false, 0, time.Second},
-		{"another's", foundOther, foundOther, 0, false, 0, time.Second},
+		{"cut off", whole, foundBlank, foundOther, piece, true, 0, 10 * time.Second},
+		{"cut off before it wrote any", whole, foundBlank, foundOther, 0, false, time.Second, 10 * time.Second},
+		{"cut off, and the first block is to be blank", headless, foundBlank, foundOther, piece, true, 0, 10 * time.Second},
+		{"new", whole, foundBlank, foundBlank, 0, false, 0, time.Second},
+		{"another's", whole, foundOther, foundOther, 0, false, 0, time.Second},
 	} {
 		for range 30 {
 			first := 1 + r.IntN(blocks-piece-1)
 			begun := time.Now()
 			now := begun
-			s := newScan(m, ReuseAuto, now)
-			s.claim(0)
-			if c.head == foundBlank {
-				s.headless(now)
+			s := newScan(c.m, ReuseAuto, now)
+			if c.m == whole {
+				s.claim(0)
+				s.head(c.head, now)
+				s.done(0, c.head)
 			}
-			s.done(0, c.head)
 			waited := time.Duration(0)
 			for s.stage < scanning {
 				b, ok := s.next(now)
@@ -207,7 +212,7 @@ func searched(t *testing.T, blocks int) (c *scan, now time.Time) {
 	now = time.Now()
 	c = newScan(imagetest.Manifest(t, frames...), ReuseAuto, now)
 	c.claim(0)
-	c.headless(now)
+	c.head(foundBlank, now)
 	c.done(0, foundBlank)
 	s, _ := c.next(now)
 	c.done(s, foundOther)
