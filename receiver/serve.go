@@ -130,20 +130,29 @@ func (s *session) port() uint16 {
 
 var _ lane.Store = (*store)(nil)
 
-// stays says why a finished receiver is still here for others, "" if it is not.
+// stays says why a finished receiver is still here for others, "" if it is not. It
+// stays though the sender is there: that may be killed the moment after, and what
+// others lack may be nowhere but here.
 func (s *session) stays(now time.Time) string {
 	if s.service == nil || s.cfg.Linger <= 0 || s.state != protocol.ReceiverDone {
 		return ""
 	}
 	wait := s.room.Machines - s.room.Done - s.room.Failed
+	if !s.acked && wait > 0 {
+		wait-- // this one, which the sender does not know to be done
+	}
 	orphan := s.silent(now) >= orphanAfter/3
 	switch _, _, last := s.service.Served(); {
 	case !orphan && wait == 0 && s.counted == s.total:
 		return "" // nobody lacks anything
 	case !last.IsZero() && now.Sub(last) < s.cfg.Linger:
 		return fmt.Sprintf("staying while other machines fetch from this one, the last %v ago", now.Sub(last).Round(time.Second))
-	case orphan && wait > 0 && now.Sub(s.ended) < s.cfg.Linger:
+	case wait == 0 || now.Sub(s.ended) >= s.cfg.Linger:
+		return ""
+	case orphan:
 		return fmt.Sprintf("staying for %d machines that are not done and have no sender any more", wait)
+	case s.heard.State.Over():
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("staying for %v in case the sender fails: %d machines are not done", (s.cfg.Linger - now.Sub(s.ended)).Round(time.Second), wait)
 }

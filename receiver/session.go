@@ -37,7 +37,7 @@ type Config struct {
 
 	Fetch  Fetcher       // asks other machines where multicast fails; nil: nobody is asked
 	Subnet netip.Prefix  // of the network, for the likely cause when it fails; zero unknown
-	Linger time.Duration // to stay after the end while others fetch from here; 0 none
+	Linger time.Duration // to stay after the end while others are not done, or after the last fetched from here; 0 none
 	// Serve gives others what the store has, until the service is closed. An
 	// error is no failure of the session; nil: others can't ask.
 	Serve func(ctx context.Context, st lane.Store) (Service, error)

@@ -92,7 +92,7 @@ func TestSlowDiskIsWaitedFor(t *testing.T) {
 	if v.Seconds > 1.3*alone {
 		t.Errorf("it took %.1f s, its disk alone takes %.1f s", v.Seconds, alone)
 	}
-	if most := int64(slowMemory + 96<<20); slow.rss() > most {
+	if most := int64(slowMemory + 48<<20); slow.rss() > most {
 		t.Errorf("%d MB resident, want ≤ %d", slow.rss()>>20, most>>20)
 	}
 }

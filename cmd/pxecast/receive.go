@@ -38,7 +38,7 @@ func (p *program) receiveCommand() *cli.Command {
 			&cli.StringFlag{Name: "memory", Usage: "hold at most `SIZE` of blocks that are on their way to the disk, such as 64M (default: 96M)"},
 			reuseFlag(),
 			writeLimitFlag(),
-			&cli.DurationFlag{Name: "linger", Value: 10 * time.Second, Usage: "when done, stay while other machines fetch from this one, until none has for `D`"},
+			&cli.DurationFlag{Name: "linger", Value: 10 * time.Second, Usage: "when done, stay for `D` while other machines are not, and until none has fetched from this one for as long"},
 			jsonFlag("print events as JSON, one object a line, the last one \"done\" or \"failed\""),
 		},
 		Action: p.receive,
