@@ -325,7 +325,9 @@ func (s *session) peers(r *protocol.Roster) {
 		if s.cfg.Subnet.IsValid() && !s.cfg.Subnet.Contains(p.Peer.Addr()) {
 			continue // a roster is not signed, and a peer serves its own subnet only
 		}
-		if !ours && !absent && p.Peer.IsValid() && p.Peer.Port() != 0 {
+		if ours {
+			s.lanes.plan.part(o) // it may have been met before we knew our number
+		} else if !absent && p.Peer.IsValid() && p.Peer.Port() != 0 {
 			s.lanes.plan.meet(o, p.State != protocol.ReceiverJoined)
 		}
 	}

@@ -125,6 +125,13 @@ func (p *planner) meet(o origin, ready bool) {
 	s.ready, s.left = s.ready || ready, false
 }
 
+// part has an origin not asked any more.
+func (p *planner) part(o origin) {
+	if s := p.sources[o]; s != nil {
+		s.left = true
+	}
+}
+
 // leave forgets the addresses of a sender, and the places of its room.
 func (p *planner) leave() {
 	p.seats = nil

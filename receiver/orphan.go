@@ -95,10 +95,12 @@ func (s *session) patience(now time.Time) error {
 	l := &s.lanes
 	s.watch(now)
 	switch {
-	case s.ending || s.state.Over():
-		return nil // the disk is ours alone now, and a flush may take it long
-	case now.Sub(s.stall.since) > stallEnd:
+	case s.state.Over():
+		return nil
+	case now.Sub(s.stall.since) > s.stallEnd():
 		return fmt.Errorf("%s: it hangs, or what it is connected by; check its cable, or replace it", s.stalled(now))
+	case s.ending:
+		return nil // the disk is ours alone now
 	case !s.admitted && now.Sub(s.opened) > silence && silent < silence/4:
 		return fmt.Errorf("the sender at %v does not answer though its announcements arrive: a firewall on its side or a wrong route on ours; check UDP to that address", s.begun.Report)
 	case s.queued > 0:

@@ -15,6 +15,10 @@ const (
 	stallTold = 5 * time.Second
 	stallEnd  = 2 * time.Minute
 
+	// flushEnd is stallEnd while the disk flushes, of which nothing is seen: an image
+	// file may have all of a machine's memory to be written to a slow stick.
+	flushEnd = 15 * time.Minute
+
 	// stallLeft is how long Run waits for a disk when it fails. What a slow one
 	// has under way takes a second or two.
 	stallLeft = 10 * time.Second
@@ -60,6 +64,14 @@ func (s *session) stalled(now time.Time) string {
 		return fmt.Sprintf("the disk has been flushing for %v", still)
 	}
 	return fmt.Sprintf("the disk has taken nothing for %v", still)
+}
+
+// stallEnd returns for how long the disk may do nothing now.
+func (s *session) stallEnd() time.Duration {
+	if s.ending && s.state != protocol.ReceiverVerifying {
+		return flushEnd
+	}
+	return stallEnd
 }
 
 // waits reports whether the limit keeps writes from the disk.

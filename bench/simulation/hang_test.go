@@ -82,6 +82,44 @@ func TestDiskHangs(t *testing.T) {
 	})
 }
 
+// sinkDisk takes all, but its flush never returns until it is let go.
+type sinkDisk struct {
+	*memoryDisk
+	let chan struct{}
+}
+
+func (d sinkDisk) Flush() error {
+	<-d.let
+	return d.memoryDisk.Flush()
+}
+
+// TestFlushHangs: that has an end, too, and its reason.
+func TestFlushHangs(t *testing.T) {
+	t.Parallel()
+	p := newPicture(t, 41, 4<<20, true)
+	simulate(t, 1, p, simnet.Options{}, func(r *room) {
+		disk := sinkDisk{&memoryDisk{data: make([]byte, len(p.raw))}, make(chan struct{})}
+		defer close(disk.let)
+		told := map[string]bool{}
+		r.send()
+		hung := r.joinAs(simnet.Link{}, func(p *pc) {
+			p.other = disk
+			p.config.Status = func(st receiver.Status) { told[st.Waiting] = true }
+		})
+		r.finish()
+		const cause = "the disk has been flushing for 15m"
+		if hung.err == nil || !strings.Contains(hung.err.Error(), cause) || hung.took > 16*time.Minute {
+			r.Errorf("the one whose flush hangs: %v after %v", hung.err, hung.took)
+		}
+		if want := "the disk has been flushing for 1m0s"; !told[want] {
+			r.Errorf("nobody was told that %s", want)
+		}
+		if len(r.status.Receivers) != 1 || r.status.Receivers[0].State != protocol.ReceiverFailed || !strings.Contains(r.status.Receivers[0].Error, cause) {
+			r.Errorf("the sender's table: %+v", r.status.Receivers)
+		}
+	})
+}
+
 // zeroingDisk zeroes at a rate of bytes a second.
 type zeroingDisk struct {
 	*memoryDisk
