@@ -22,11 +22,13 @@ const (
 	debianLarge        // of 2 GiB
 	noiseDisk
 	noiseQuick
+	noiseLarge // of 2 GiB, nearly
 )
 
 const (
 	noiseSize  = 489 << 20 // bytes: more than 512 MB, which the goals on the wire want
 	quickSize  = 128 << 20
+	largeSize  = 4 * noiseSize
 	noiseSeed  = 1
 	debianMB   = 1074.0
 	megabyte   = 1e6
@@ -35,7 +37,8 @@ const (
 
 // image is the name in reports: a smaller one of a kind is told by its size.
 func (s source) image() string {
-	if s == noiseDisk || s == noiseQuick {
+	switch s {
+	case noiseDisk, noiseQuick, noiseLarge:
 		return report.Noise
 	}
 	return report.Debian
@@ -43,7 +46,7 @@ func (s source) image() string {
 
 // rawMB is about the disk's size in 10⁶ bytes, for plans.
 func (s source) rawMB() float64 {
-	return []float64{debianMB, 2 * debianMB, noiseSize / megabyte, quickSize / megabyte}[s]
+	return []float64{debianMB, 2 * debianMB, noiseSize / megabyte, quickSize / megabyte, largeSize / megabyte}[s]
 }
 
 // packedMB is about what of it is sent.
@@ -65,6 +68,8 @@ func (s source) make(ctx context.Context, cache string, log io.Writer) (disks.Di
 		return disks.Noise(ctx, cache, noiseSize, noiseSeed)
 	case noiseQuick:
 		return disks.Noise(ctx, cache, quickSize, noiseSeed)
+	case noiseLarge:
+		return disks.Noise(ctx, cache, largeSize, noiseSeed)
 	}
 	return disks.DebianSmall(ctx, cache, log)
 }

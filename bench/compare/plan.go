@@ -100,10 +100,15 @@ func debianTasks() []task {
 	return plan
 }
 
+// noiseTasks have the smaller disk from eight on, as debianTasks do.
 func noiseTasks() []task {
 	var plan []task
 	for _, n := range []int{1, 4, 8, 16} {
-		plan = append(plan, task{source: noiseDisk, receivers: n, entries: []entry{{report.Pxecast, 3}, {report.RawLimit, 1}}})
+		from := noiseDisk
+		if n <= 4 {
+			from = noiseLarge
+		}
+		plan = append(plan, task{source: from, receivers: n, entries: []entry{{report.Pxecast, 3}, {report.RawLimit, 1}}})
 	}
 	return plan
 }
