@@ -272,13 +272,20 @@ func (s *session) next(now time.Time) time.Time {
 		at = s.joinAt.Add(joinEach)
 	}
 	look := now.Add(lookEach)
-	if s.queued > 0 {
+	if s.queued > 0 || s.expectant() {
 		look = now.Add(promptEach) // the sender may be waiting for what becomes free
 	}
 	if look.Before(at) || at.Before(now) {
 		return look
 	}
 	return at
+}
+
+// expectant reports whether the session can't go on before it hears of something
+// that comes soon: a place, the manifest, what disk this is, its flush, the
+// sender's word that it knows how we ended.
+func (s *session) expectant() bool {
+	return !s.admitted || s.heard.State != protocol.SessionGathering && s.collector.manifest == nil || s.pipe.undecided() || s.ending || s.state.Over() && !s.acked
 }
 
 // step does all that is not data: news from the sender, results from the

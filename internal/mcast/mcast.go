@@ -105,9 +105,9 @@ type Network interface {
 	// Listen joins group on this interface and returns a socket that hears
 	// what is sent to that address and port and nothing else. With a valid
 	// source it hears only that sender (RFC 4607). Any number of sockets, of
-	// any number of processes, may listen to one group. Datagrams may gather for
-	// as long as gather before Read returns with them, which may be as late
-	// after its deadline; 0 returns with the first.
+	// any number of processes, may listen to one group. Where many come, they may
+	// gather for as long as gather before Read returns with them, which may be as
+	// late after its deadline; 0 returns with the first.
 	Listen(group netip.AddrPort, source netip.Addr, gather time.Duration) (Reader, error)
 	// Open returns a unicast socket on the interface's address and this port, 0
 	// any free one; syscall.EADDRINUSE is the error for one that is taken.
