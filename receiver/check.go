@@ -26,9 +26,12 @@ type kept struct {
 // one may be erased.
 func (p *pipeline) keep() {
 	last := protocol.SBN(p.manifest.Blocks() - 1)
-	if is, data := p.keepBlock(0); data {
-		p.scan.head(is, time.Now())
+	is, data := p.keepBlock(0)
+	if !data { // nothing tells whether it was erased; it is read all the same, to wake a disk that sleeps
+		_, _ = p.target.ReadAt(disk.AlignedBuffer(4<<10), 0)
+		is = foundBlank
 	}
+	p.scan.head(is, time.Now())
 	for s := last; s > 0 && p.target.Erased(int64(s)*protocol.BlockSize, int64(p.manifest.RawLen(s))); s-- {
 		p.keepBlock(s)
 	}

@@ -143,6 +143,7 @@ func (s *session) result(r result, now time.Time) error {
 	case stepZeros:
 		s.zeros = true
 	case stepFlushed:
+		s.stall.since = now // a flush may take the disk longer than anything else
 		if s.cfg.Verify {
 			s.state = protocol.ReceiverVerifying
 		}
@@ -341,7 +342,7 @@ func (s *session) places(r *protocol.Roster) {
 	}
 	s.peers(r)
 	if r.First == 0 {
-		s.room, s.counted = Room{Slowest: 1000}, 0
+		s.tally, s.counted = Room{Slowest: 1000}, 0
 	}
 	s.total = r.Total
 	if r.First != s.counted {
@@ -353,11 +354,14 @@ func (s *session) places(r *protocol.Roster) {
 		case protocol.ReceiverGone:
 			continue
 		case protocol.ReceiverDone:
-			s.room.Done++
+			s.tally.Done++
 		case protocol.ReceiverFailed:
-			s.room.Failed++
+			s.tally.Failed++
 		}
-		s.room.Machines++
-		s.room.Slowest = min(s.room.Slowest, int(p.Permille))
+		s.tally.Machines++
+		s.tally.Slowest = min(s.tally.Slowest, int(p.Permille))
+	}
+	if s.counted == s.total {
+		s.room = s.tally
 	}
 }

@@ -75,7 +75,11 @@ func (s *session) first(now time.Time) time.Time {
 const (
 	// promptEach is the least time between two reports, promptBelow the longest
 	// interval of a room in which any may come before its time.
-	promptEach  = 2 * time.Millisecond
+	promptEach = 2 * time.Millisecond
+
+	// restEach is how often who is done reports, and stays only for others: the
+	// sender knows how it ended.
+	restEach    = 10 * time.Second
 	promptBelow = 50 * time.Millisecond
 
 	// further is by how much. A fast sender is never out of room then, and one
@@ -99,7 +103,10 @@ func (s *session) prompt(now time.Time) bool {
 // send reports our condition, and sets the time of the next report.
 func (s *session) send(now time.Time) {
 	s.reportAt = s.draw(now)
-	if s.ending && !s.state.Over() {
+	switch {
+	case s.acked:
+		s.reportAt = now.Add(restEach)
+	case s.ending && !s.state.Over():
 		// Nothing is lacking, only the disk is busy.
 		s.reportAt = now.Add(max(s.interval(), statusEach))
 	}

@@ -165,11 +165,7 @@ func newScan(m *image.Manifest, reuse Reuse, now time.Time) *scan {
 	}
 	switch reuse {
 	case ReuseAuto:
-		most := fewSamples
-		if _, ok := m.Index(0); !ok {
-			most, c.begun = c.closer(), true // nothing tells whether the first block is there
-		}
-		c.samples = samples(m, c.random(now), most)
+		c.samples = samples(m, c.random(now), fewSamples)
 	case ReuseNever:
 		c.enter(scanned)
 	}
@@ -184,9 +180,9 @@ func (c *scan) random(now time.Time) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(now.UnixNano()), 0))
 }
 
-// head takes note of what is in place of block 0, which has data in the image. It
-// must come before the sample, whose time begins now: a disk that had to spin up
-// for it has done so.
+// head takes note of what is in place of block 0, foundBlank if that has no data
+// in the image. It must come before the sample, whose time begins now: a disk
+// that had to spin up for it has done so.
 func (c *scan) head(is content, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

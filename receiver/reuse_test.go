@@ -173,9 +173,9 @@ func TestCutOffRunIsFound(t *testing.T) {
 			begun := time.Now()
 			now := begun
 			s := newScan(c.m, ReuseAuto, now)
+			s.head(c.head, now)
 			if c.m == whole {
 				s.claim(0)
-				s.head(c.head, now)
 				s.done(0, c.head)
 			}
 			waited := time.Duration(0)

@@ -142,17 +142,17 @@ func (s *session) stays(now time.Time) string {
 		wait-- // this one, which the sender does not know to be done
 	}
 	orphan := s.silent(now) >= orphanAfter/3
+	linger := s.cfg.Linger
+	within := now.Sub(s.ended) < linger || orphan && s.silent(now) < linger // then the others have only begun to ask
 	switch _, _, last := s.service.Served(); {
-	case !orphan && wait == 0 && s.counted == s.total:
+	case !orphan && wait == 0:
 		return "" // nobody lacks anything
-	case !last.IsZero() && now.Sub(last) < s.cfg.Linger:
+	case !last.IsZero() && now.Sub(last) < linger:
 		return fmt.Sprintf("staying while other machines fetch from this one, the last %v ago", now.Sub(last).Round(time.Second))
-	case wait == 0 || now.Sub(s.ended) >= s.cfg.Linger:
+	case wait == 0 || !within || !orphan && s.heard.State.Over():
 		return ""
 	case orphan:
 		return fmt.Sprintf("staying for %d machines that are not done and have no sender any more", wait)
-	case s.heard.State.Over():
-		return ""
 	}
-	return fmt.Sprintf("staying for %v in case the sender fails: %d machines are not done", (s.cfg.Linger - now.Sub(s.ended)).Round(time.Second), wait)
+	return fmt.Sprintf("staying for %v, in case the sender fails, while %d machines are not done", linger, wait)
 }

@@ -155,8 +155,9 @@ type session struct {
 	ending   bool // the pipeline's last steps are on their way
 	acked    bool
 	room     Room
-	counted  int // machines of the roster that room sums up so far
-	total    int // of them
+	tally    Room // of the roster that is coming
+	counted  int  // machines that tally sums up so far
+	total    int  // of them
 	verified atomic.Int64
 
 	report protocol.Report

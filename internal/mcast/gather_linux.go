@@ -16,7 +16,10 @@ const (
 
 	// gatherFrom is what must come in the longest rest for gathering to pay. What
 	// comes by itself may be an answer, and is not kept waiting.
-	gatherFrom = 64 << 10
+	gatherFrom = 32 << 10
+
+	// awaitEach is the least time from one datagram to the wait for the next.
+	awaitEach = 2 * time.Millisecond
 
 	// gatherLeast keeps a reader that falls behind from spinning.
 	gatherLeast = 500 * time.Microsecond
@@ -111,6 +114,11 @@ func (g *gatherer) rest(deadline time.Time) {
 	}
 	if !deadline.IsZero() {
 		wait = max(0, min(wait, deadline.Sub(now)))
+	}
+	if rate > 0 { // they may come one after the other
+		least := min(wait, awaitEach)
+		time.Sleep(least)
+		wait -= least
 	}
 	g.until = unix.NsecToTimespec(int64(wait))
 	_ = g.raw.Read(g.await) // closed: so says the receive

@@ -1,0 +1,65 @@
+package receiver
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/pxecast/pxecast/internal/image/imagetest"
+	"github.com/pxecast/pxecast/protocol"
+)
+
+// atService is a service of which nothing was fetched.
+type atService struct{}
+
+func (atService) Addr() netip.AddrPort              { return netip.AddrPort{} }
+func (atService) Served() (int64, int64, time.Time) { return 0, 0, time.Time{} }
+func (atService) Close()                            {}
+
+// TestWhoStays for whom, and for how long, with a linger of ten seconds.
+func TestWhoStays(t *testing.T) {
+	const done, busy = protocol.ReceiverDone, protocol.ReceiverReceiving
+	second := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+	for _, c := range []struct {
+		name   string
+		places []protocol.ReceiverState // ours is the first
+		page   int                      // of the roster
+		ack    bool                     // the first page comes once more
+		heard  float64                  // the sender's last word, in seconds after our end
+		at     float64                  // seconds after our end
+		stays  bool
+	}{
+		{"alone", []protocol.ReceiverState{done}, 10, false, 1, 1, false},
+		{"all done", []protocol.ReceiverState{done, done, done}, 10, false, 1, 1, false},
+		{"one not done", []protocol.ReceiverState{done, busy}, 10, false, 1, 1, true},
+		{"for so long", []protocol.ReceiverState{done, busy}, 10, false, 11, 11, false},
+		{"one not done on a later page", []protocol.ReceiverState{done, done, done, busy}, 2, false, 1, 1, true},
+		{"and we are told ours again", []protocol.ReceiverState{done, done, done, busy}, 2, true, 1, 1, true},
+		{"the sender died at once, and knew us not to be done", []protocol.ReceiverState{busy, done}, 10, false, 0, 5, false},
+		{"the sender died at once", []protocol.ReceiverState{busy, busy}, 10, false, 0, 5, true},
+		{"the sender died before we left", []protocol.ReceiverState{done, busy}, 10, false, 9, 12, true},
+		{"and nobody asked", []protocol.ReceiverState{done, busy}, 10, false, 9, 20, false},
+	} {
+		end := time.Now()
+		s, _ := newTestSession(imagetest.Manifest(t, 100), nil)
+		s.service, s.cfg.Linger = atService{}, 10*time.Second
+		s.heard.State = protocol.SessionSending
+		s.ended, s.admitted, s.state = end, true, done
+		for _, again := range []bool{false, true} {
+			for first := 0; first < len(c.places); first += c.page {
+				if again && (!c.ack || first > 0) {
+					break
+				}
+				r := protocol.Roster{Session: 7, Total: len(c.places), First: first}
+				for i, state := range c.places[first:min(len(c.places), first+c.page)] {
+					r.Places = append(r.Places, protocol.Place{Number: protocol.Number(first + i), State: state})
+				}
+				s.places(&r)
+			}
+		}
+		s.heardAt, s.dataAt = end.Add(second(c.heard)), end.Add(second(c.heard))
+		if why := s.stays(end.Add(second(c.at))); (why != "") != c.stays {
+			t.Errorf("%s: says %q, want it to stay %v", c.name, why, c.stays)
+		}
+	}
+}
