@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/pxecast/pxecast/internal/image"
 	"github.com/pxecast/pxecast/internal/image/frame"
 	"github.com/pxecast/pxecast/internal/lane"
+	"github.com/pxecast/pxecast/internal/mcast"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -149,10 +151,39 @@ func (s *session) stays(now time.Time) string {
 		return "" // nobody lacks anything
 	case !last.IsZero() && now.Sub(last) < linger:
 		return fmt.Sprintf("staying while other machines fetch from this one, the last %v ago", now.Sub(last).Round(time.Second))
-	case wait == 0 || !within || !orphan && s.heard.State.Over():
+	case wait == 0 || !within || !orphan && (s.heard.State == protocol.SessionLingering || s.heard.State.Over()):
 		return ""
 	case orphan:
 		return fmt.Sprintf("staying for %d machines that are not done and have no sender any more", wait)
 	}
 	return fmt.Sprintf("staying for %v, in case the sender fails, while %d machines are not done", linger, wait)
 }
+
+// part leaves the data group: who stays for others needs nothing of what is sent
+// to them. When they are done, the announcements tell.
+func (s *session) part() {
+	if _, ok := s.data.(parted); ok {
+		return
+	}
+	p := parted{s.data.Overflow(), s.data.BufferSize()}
+	s.data.Close()
+	s.data = p
+}
+
+// parted is the socket of a group that was left: nothing comes any more.
+type parted struct {
+	overflow   uint64
+	bufferSize int
+}
+
+func (parted) Read(b *mcast.Batch, deadline time.Time) error {
+	b.Reset()
+	time.Sleep(time.Until(deadline))
+	return os.ErrDeadlineExceeded
+}
+
+func (p parted) Overflow() uint64 { return p.overflow }
+func (p parted) BufferSize() int  { return p.bufferSize }
+func (parted) Close() error       { return nil }
+
+var _ mcast.Reader = parted{}

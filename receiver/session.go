@@ -257,8 +257,11 @@ func (s *session) loop(ctx context.Context) error {
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell && (s.silent(now) > orphanAfter || now.Sub(s.farewellAt) > farewell+3*s.interval())) && s.stays(now) == "" {
-			return nil
+		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell && (s.silent(now) > orphanAfter || now.Sub(s.farewellAt) > farewell+3*s.interval())) {
+			if s.stays(now) == "" {
+				return nil
+			}
+			s.part()
 		}
 	}
 }

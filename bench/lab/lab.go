@@ -188,8 +188,9 @@ func (l *Lab) bridgeCommands(cfg Config) string {
 	b.WriteString("link add br0 type bridge mcast_snooping 0\n")
 	if cfg.Snooping {
 		// A Linux bridge floods until its querier has waited one response
-		// interval for answers; 10 (centiseconds) is IGMP's shortest.
-		b.WriteString("link set br0 type bridge mcast_snooping 1 mcast_query_response_interval 10\n" +
+		// interval for answers; 10 (centiseconds) is IGMP's shortest. Below version
+		// 3 it takes those who leave a source for such that join it.
+		b.WriteString("link set br0 type bridge mcast_snooping 1 mcast_igmp_version 3 mcast_query_response_interval 10\n" +
 			"link set br0 type bridge mcast_querier 1\n")
 	}
 	if cfg.Forgets > 0 {
