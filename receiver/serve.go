@@ -147,11 +147,11 @@ func (s *session) stays(now time.Time) string {
 	linger := s.cfg.Linger
 	within := now.Sub(s.ended) < linger || orphan && s.silent(now) < linger // then the others have only begun to ask
 	switch _, _, last := s.service.Served(); {
-	case !orphan && wait == 0:
+	case !orphan && wait == 0, s.heard.State == protocol.SessionLingering, s.heard.State == protocol.SessionEnded:
 		return "" // nobody lacks anything
 	case !last.IsZero() && now.Sub(last) < linger:
 		return fmt.Sprintf("staying while other machines fetch from this one, the last %v ago", now.Sub(last).Round(time.Second))
-	case wait == 0 || !within || !orphan && (s.heard.State == protocol.SessionLingering || s.heard.State.Over()):
+	case wait == 0 || !within || !orphan && s.heard.State.Over():
 		return ""
 	case orphan:
 		return fmt.Sprintf("staying for %d machines that are not done and have no sender any more", wait)

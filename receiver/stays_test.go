@@ -18,7 +18,7 @@ func (atService) Close()                            {}
 
 // TestWhoStays for whom, and for how long, with a linger of ten seconds.
 func TestWhoStays(t *testing.T) {
-	const done, busy = protocol.ReceiverDone, protocol.ReceiverReceiving
+	const done, busy, sending = protocol.ReceiverDone, protocol.ReceiverReceiving, protocol.SessionSending
 	second := func(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 	for _, c := range []struct {
 		name   string
@@ -27,23 +27,26 @@ func TestWhoStays(t *testing.T) {
 		ack    bool                     // the first page comes once more
 		heard  float64                  // the sender's last word, in seconds after our end
 		at     float64                  // seconds after our end
+		state  protocol.SessionState
 		stays  bool
 	}{
-		{"alone", []protocol.ReceiverState{done}, 10, false, 1, 1, false},
-		{"all done", []protocol.ReceiverState{done, done, done}, 10, false, 1, 1, false},
-		{"one not done", []protocol.ReceiverState{done, busy}, 10, false, 1, 1, true},
-		{"for so long", []protocol.ReceiverState{done, busy}, 10, false, 11, 11, false},
-		{"one not done on a later page", []protocol.ReceiverState{done, done, done, busy}, 2, false, 1, 1, true},
-		{"and we are told ours again", []protocol.ReceiverState{done, done, done, busy}, 2, true, 1, 1, true},
-		{"the sender died at once, and knew us not to be done", []protocol.ReceiverState{busy, done}, 10, false, 0, 5, false},
-		{"the sender died at once", []protocol.ReceiverState{busy, busy}, 10, false, 0, 5, true},
-		{"the sender died before we left", []protocol.ReceiverState{done, busy}, 10, false, 9, 12, true},
-		{"and nobody asked", []protocol.ReceiverState{done, busy}, 10, false, 9, 20, false},
+		{"alone", []protocol.ReceiverState{done}, 10, false, 1, 1, sending, false},
+		{"all done", []protocol.ReceiverState{done, done, done}, 10, false, 1, 1, sending, false},
+		{"one not done", []protocol.ReceiverState{done, busy}, 10, false, 1, 1, sending, true},
+		{"for so long", []protocol.ReceiverState{done, busy}, 10, false, 11, 11, sending, false},
+		{"one not done on a later page", []protocol.ReceiverState{done, done, done, busy}, 2, false, 1, 1, sending, true},
+		{"and we are told ours again", []protocol.ReceiverState{done, done, done, busy}, 2, true, 1, 1, sending, true},
+		{"the sender died at once, and knew us not to be done", []protocol.ReceiverState{busy, done}, 10, false, 0, 5, sending, false},
+		{"the sender died at once", []protocol.ReceiverState{busy, busy}, 10, false, 0, 5, sending, true},
+		{"the sender died before we left", []protocol.ReceiverState{done, busy}, 10, false, 9, 12, sending, true},
+		{"and nobody asked", []protocol.ReceiverState{done, busy}, 10, false, 9, 20, sending, false},
+		{"all have it, we last heard", []protocol.ReceiverState{done, busy}, 10, false, 1, 5, protocol.SessionLingering, false},
+		{"it ended, and the roster was older", []protocol.ReceiverState{done, busy}, 10, false, 1, 5, protocol.SessionEnded, false},
 	} {
 		end := time.Now()
 		s, _ := newTestSession(imagetest.Manifest(t, 100), nil)
 		s.service, s.cfg.Linger = atService{}, 10*time.Second
-		s.heard.State = protocol.SessionSending
+		s.heard.State = c.state
 		s.ended, s.admitted, s.state = end, true, done
 		for _, again := range []bool{false, true} {
 			for first := 0; first < len(c.places); first += c.page {
