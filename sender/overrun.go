@@ -40,34 +40,38 @@ type overrun struct {
 	trust   time.Duration
 	looked  time.Time // at its report, which then was
 	last    protocol.Report
+	sent    protocol.Seq // the highest then
 }
 
 // is reports whether the member is not waited for.
 func (o *overrun) is() bool { return !o.since.IsZero() }
 
-// begin overruns a member, r being its latest report, unless a trial showed not
-// long ago that little is gained by it and it has gone on writing since.
-func (o *overrun) begin(now time.Time, r *protocol.Report) bool {
+// begin overruns a member, r being its latest report and sent the highest sequence
+// number, unless a trial showed not long ago that little is gained by it and it
+// has gone on writing since.
+func (o *overrun) begin(now time.Time, r *protocol.Report, sent protocol.Seq) bool {
 	if now.Before(o.trusted) {
 		if now.Sub(o.looked) < reviewEach {
 			return false
 		}
 		hangs := r.Counters.Lanes[0] == o.last.Counters.Lanes[0]
-		o.look(now, r)
+		o.look(now, r, sent)
 		if !hangs {
 			return false
 		}
 		o.trusted, o.trust = time.Time{}, 0
 	}
 	o.since, o.behind = now, now
-	o.look(now, r)
+	o.look(now, r, sent)
 	return true
 }
 
-func (o *overrun) look(now time.Time, r *protocol.Report) { o.looked, o.last = now, *r }
+func (o *overrun) look(now time.Time, r *protocol.Report, sent protocol.Seq) {
+	o.looked, o.last, o.sent = now, *r, sent
+}
 
 // review ends it when the member keeps up, or missed little.
-func (o *overrun) review(now time.Time, r *protocol.Report, keepsUp bool) {
+func (o *overrun) review(now time.Time, r *protocol.Report, keepsUp bool, sent protocol.Seq) {
 	if !keepsUp {
 		o.behind = now
 	}
@@ -75,6 +79,7 @@ func (o *overrun) review(now time.Time, r *protocol.Report, keepsUp bool) {
 		return
 	}
 	missed, known := missed(&o.last, r)
+	missed = max(missed, piled(o.sent, sent, o.last.AsOf, r.AsOf))
 	switch {
 	case now.Sub(o.behind) >= reviewEach:
 		o.since = time.Time{}
@@ -83,7 +88,17 @@ func (o *overrun) review(now time.Time, r *protocol.Report, keepsUp bool) {
 		o.trust = min(max(trustFirst, 2*o.trust), trustMost)
 		o.trusted = now.Add(o.trust)
 	}
-	o.look(now, r)
+	o.look(now, r, sent)
+}
+
+// piled returns the share of what was sent between two looks that came to wait
+// in a receiver's socket, which may hold a second of it before any is dropped.
+func piled(sentBefore, sent, asOfBefore, asOf protocol.Seq) float64 {
+	n := int64(sent - sentBefore)
+	if n <= 0 || asOfBefore == 0 {
+		return 0
+	}
+	return max(0, float64(n-int64(asOf-asOfBefore))/float64(n))
 }
 
 // missed returns the share of what was for it that a receiver did not take

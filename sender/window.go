@@ -39,7 +39,7 @@ func (l limit) and(m limit) limit { return limit{min(l.all, m.all), min(l.begin,
 // sequence that would be sent now. When nobody who wants data hears it, none
 // may go: a FLUSH finds out when they are back.
 func (w *window) limit(now time.Time, members []*member, interval time.Duration, packet int, next protocol.Seq) limit {
-	w.blame(now, members)
+	w.blame(now, members, next-1)
 	w.present = w.present[:0]
 	overrun, absent := 0, 0
 	crowd := len(members) > crowded
@@ -64,7 +64,7 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 	for _, m := range w.present {
 		own := m.limit(now, interval, crowd, packet, next-1)
 		if m.overrun.is() && overrun <= few {
-			m.overrun.review(now, &m.report, own.allows(next))
+			m.overrun.review(now, &m.report, own.allows(next), next-1)
 			continue
 		}
 		l = l.and(own)
@@ -90,7 +90,7 @@ func few(n int) int {
 
 // blame brings each member's share of the time up to date that it alone, or
 // with few others, has held us back; who has for too long is overrun.
-func (w *window) blame(now time.Time, members []*member) {
+func (w *window) blame(now time.Time, members []*member, sent protocol.Seq) {
 	dt := now.Sub(w.last)
 	if w.last.IsZero() {
 		dt = 0
@@ -101,7 +101,7 @@ func (w *window) blame(now time.Time, members []*member) {
 		m.held -= m.held * part
 	}
 	for _, m := range w.slow {
-		if m.held += part; m.held > heldMost && m.overrun.begin(now, &m.report) {
+		if m.held += part; m.held > heldMost && m.overrun.begin(now, &m.report, sent) {
 			m.held = 0
 		}
 	}
