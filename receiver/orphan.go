@@ -97,7 +97,7 @@ func (s *session) patience(now time.Time) error {
 	switch {
 	case s.state.Over():
 		return nil
-	case now.Sub(s.stall.since) > s.stallEnd():
+	case now.Sub(s.stall.since) > s.mayHang():
 		return fmt.Errorf("%s: it hangs, or what it is connected by; check its cable, or replace it", s.stalled(now))
 	case s.ending:
 		return nil // the disk is ours alone now

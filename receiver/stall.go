@@ -66,8 +66,8 @@ func (s *session) stalled(now time.Time) string {
 	return fmt.Sprintf("the disk has taken nothing for %v", still)
 }
 
-// stallEnd returns for how long the disk may do nothing now.
-func (s *session) stallEnd() time.Duration {
+// mayHang returns for how long the disk may do nothing now.
+func (s *session) mayHang() time.Duration {
 	if s.ending && s.state != protocol.ReceiverVerifying {
 		return flushEnd
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -104,8 +105,13 @@ func (v *lying) answer(w http.ResponseWriter, r *http.Request, lie string, st la
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	block := strings.Contains(r.RequestURI, "/block/") && response.StatusCode == http.StatusOK
-	if block || lie == "lists" && response.StatusCode == http.StatusNotFound {
+	status := response.StatusCode
+	asked := strings.Contains(r.RequestURI, "/block/")
+	if lie == "lists" && asked && everyThird(r.RequestURI) {
+		status, b = http.StatusNotFound, nil
+	}
+	block := asked && status == http.StatusOK
+	if asked && (lie == "lists") != block {
 		said.Do(func() { fmt.Println(lied) })
 	}
 	whole := true
@@ -121,7 +127,7 @@ func (v *lying) answer(w http.ResponseWriter, r *http.Request, lie string, st la
 		whole = false
 	}
 	w.Header().Set("Content-Length", fmt.Sprint(len(b)))
-	w.WriteHeader(response.StatusCode)
+	w.WriteHeader(status)
 	if whole {
 		w.Write(b)
 		return
@@ -132,6 +138,13 @@ func (v *lying) answer(w http.ResponseWriter, r *http.Request, lie string, st la
 		<-r.Context().Done()
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// everyThird says which blocks one that lists all never has: it may have the rest
+// by the time that it is asked for it.
+func everyThird(uri string) bool {
+	sbn, err := strconv.Atoi(uri[strings.LastIndexByte(uri, '/')+1:])
+	return err == nil && sbn%3 == 0
 }
 
 // lied is what a liar prints when it lies for the first time.
