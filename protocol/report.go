@@ -48,7 +48,7 @@ type Counters struct {
 	Lost     uint64    // gaps in Seq that were not our own overflow: the network's loss
 	Overflow uint64    // dropped by the kernel at our socket: the machine's loss
 	Repaired uint64    // symbols of completed blocks that parity replaced
-	Shed     uint32    // blocks refused because memory was full; not loss
+	Shed     uint32    // blocks refused because memory was full, each time they came; not loss
 	Rejected uint32    // blocks whose digest was wrong
 	Written  uint64    // bytes of disk restored, zeros included
 	Lanes    [3]uint32 // blocks by lane: multicast, peer, TFTP

@@ -157,7 +157,8 @@ func fits(d *protocol.Data, l protocol.Layout) bool {
 
 // begin opens the block that d belongs to. It returns nil for a symbol that
 // does not fit, for a block that the manifest contradicts, and for one that
-// memory has no room for: that is shed, which counts once until it is begun.
+// memory has no room for: that is shed, which counts once each time that it is
+// sent from its start.
 func (c *collector) begin(o *collection, d *protocol.Data) *block {
 	layout := protocol.LayoutOf(d.FrameLen, c.symbolSize)
 	if !fits(d, layout) || !c.expects(d.Object, d.SBN, d.FrameLen) {
@@ -171,7 +172,7 @@ func (c *collector) begin(o *collection, d *protocol.Data) *block {
 		buffer = c.memory.get(n)
 	}
 	if buffer == nil {
-		if !o.shed.Has(int(d.SBN)) {
+		if d.ESI == 0 || !o.shed.Has(int(d.SBN)) {
 			o.shed.Add(int(d.SBN))
 			c.counters.Shed++
 		}

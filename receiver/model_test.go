@@ -161,7 +161,7 @@ func (g *trial) accept(d *protocol.Data) {
 	}
 	if g.got[d.SBN] == nil {
 		if g.c.objects[1].open[d.SBN] == nil && b == nil {
-			if !g.shed[d.SBN] {
+			if d.ESI == 0 || !g.shed[d.SBN] {
 				g.shed[d.SBN] = true
 				g.sheds++
 			}

@@ -38,67 +38,85 @@ type overrun struct {
 	behind  time.Time // when the window was last closed for it
 	trusted time.Time // waited for in any case until then
 	trust   time.Duration
-	looked  time.Time // at its report, which then was
-	last    protocol.Report
-	sent    protocol.Seq // the highest then
+	last    look
+}
+
+// look is what was seen of a member and of the room at one moment.
+type look struct {
+	at       time.Time
+	front    protocol.Seq // the most that one of those that are waited for has taken
+	reported time.Time    // when the report came
+	report   protocol.Report
+}
+
+func lookAt(now time.Time, m *member, front protocol.Seq) look {
+	return look{now, front, m.reported, m.report}
+}
+
+// due reports whether it is time for another look at the member, and there is
+// something new to see.
+func (l *look) due(now time.Time, m *member) bool {
+	return now.Sub(l.at) >= reviewEach && m.reported.After(l.reported)
 }
 
 // is reports whether the member is not waited for.
 func (o *overrun) is() bool { return !o.since.IsZero() }
 
-// begin overruns a member, r being its latest report and sent the highest sequence
-// number, unless a trial showed not long ago that little is gained by it and it
-// has gone on writing since.
-func (o *overrun) begin(now time.Time, r *protocol.Report, sent protocol.Seq) bool {
+// begin overruns a member, front being the most that one of the others has taken,
+// unless a trial showed not long ago that little is gained by it and it has gone on
+// writing since.
+func (o *overrun) begin(now time.Time, m *member, front protocol.Seq) bool {
 	if now.Before(o.trusted) {
-		if now.Sub(o.looked) < reviewEach {
+		if !o.last.due(now, m) {
 			return false
 		}
-		hangs := r.Counters.Lanes[0] == o.last.Counters.Lanes[0]
-		o.look(now, r, sent)
+		hangs := m.report.Counters.Lanes[0] == o.last.report.Counters.Lanes[0]
+		o.last = lookAt(now, m, front)
 		if !hangs {
 			return false
 		}
 		o.trusted, o.trust = time.Time{}, 0
 	}
 	o.since, o.behind = now, now
-	o.look(now, r, sent)
+	o.last = lookAt(now, m, front)
 	return true
 }
 
-func (o *overrun) look(now time.Time, r *protocol.Report, sent protocol.Seq) {
-	o.looked, o.last, o.sent = now, *r, sent
-}
-
 // review ends it when the member keeps up, or missed little.
-func (o *overrun) review(now time.Time, r *protocol.Report, keepsUp bool, sent protocol.Seq) {
+func (o *overrun) review(now time.Time, m *member, keepsUp bool, front protocol.Seq) {
 	if !keepsUp {
 		o.behind = now
 	}
-	if now.Sub(o.looked) < reviewEach {
+	if !o.last.due(now, m) {
 		return
 	}
-	missed, known := missed(&o.last, r)
-	missed = max(missed, piled(o.sent, sent, o.last.AsOf, r.AsOf))
+	seen := lookAt(now, m, front)
+	missed, known := missed(&o.last.report, &seen.report)
+	missed = max(missed, piled(&o.last, &seen))
 	switch {
 	case now.Sub(o.behind) >= reviewEach:
-		o.since = time.Time{}
+		o.end()
 	case known && missed < leastGain:
-		o.since = time.Time{}
+		o.end()
 		o.trust = min(max(trustFirst, 2*o.trust), trustMost)
 		o.trusted = now.Add(o.trust)
 	}
-	o.look(now, r, sent)
+	o.last = seen
 }
 
-// piled returns the share of what was sent between two looks that came to wait
-// in a receiver's socket, which may hold a second of it before any is dropped.
-func piled(sentBefore, sent, asOfBefore, asOf protocol.Seq) float64 {
-	n := int64(sent - sentBefore)
-	if n <= 0 || asOfBefore == 0 {
+// end lets the room wait for the member.
+func (o *overrun) end() { o.since = time.Time{} }
+
+// piled returns the share of what the others took between two looks that came to
+// wait in a receiver's socket, which may hold a second of it before any is
+// dropped. It compares paces, as its report is older than what is known of them.
+func piled(from, to *look) float64 {
+	theirs := float64(to.front) - float64(from.front)
+	if theirs <= 0 || from.front == 0 || from.report.AsOf == 0 {
 		return 0
 	}
-	return max(0, float64(n-int64(asOf-asOfBefore))/float64(n))
+	own := float64(to.report.AsOf) - float64(from.report.AsOf)
+	return max(0, 1-own/to.reported.Sub(from.reported).Seconds()/(theirs/to.at.Sub(from.at).Seconds()))
 }
 
 // missed returns the share of what was for it that a receiver did not take

@@ -12,8 +12,9 @@ import (
 // that would hold up the room: that is overrun, and gets its blocks later.
 type window struct {
 	last    time.Time
-	slow    []*member // that alone held us back at the last decision
-	present []*member // scratch
+	slow    []*member    // that alone held us back at the last decision
+	front   protocol.Seq // the most that one that is waited for had taken by then
+	present []*member    // scratch
 }
 
 const (
@@ -39,8 +40,8 @@ func (l limit) and(m limit) limit { return limit{min(l.all, m.all), min(l.begin,
 // sequence that would be sent now. When nobody who wants data hears it, none
 // may go: a FLUSH finds out when they are back.
 func (w *window) limit(now time.Time, members []*member, interval time.Duration, packet int, next protocol.Seq) limit {
-	w.blame(now, members, next-1)
-	w.present = w.present[:0]
+	w.blame(now, members)
+	w.present, w.front = w.present[:0], 0
 	overrun, absent := 0, 0
 	crowd := len(members) > crowded
 	for _, m := range members {
@@ -54,17 +55,22 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 		w.present = append(w.present, m)
 		if m.overrun.is() {
 			overrun++
+		} else {
+			w.front = max(w.front, m.asOf)
 		}
 	}
 	if absent > 0 && len(w.present) == 0 {
 		return limit{}
 	}
 	few := few(len(w.present))
+	for ; overrun > few; overrun-- {
+		w.latest().overrun.end() // the others are done: these are the body of the room
+	}
 	l := limit{unlimited, unlimited}
 	for _, m := range w.present {
 		own := m.limit(now, interval, crowd, packet, next-1)
-		if m.overrun.is() && overrun <= few {
-			m.overrun.review(now, &m.report, own.allows(next), next-1)
+		if m.overrun.is() {
+			m.overrun.review(now, m, own.allows(next), w.front)
 			continue
 		}
 		l = l.and(own)
@@ -88,9 +94,20 @@ func few(n int) int {
 	return n / 3
 }
 
+// latest returns who was overrun last of those present: most likely the fastest of
+// them, as the slowest holds all others up before the next one can.
+func (w *window) latest() (l *member) {
+	for _, m := range w.present {
+		if m.overrun.is() && (l == nil || m.overrun.since.After(l.overrun.since)) {
+			l = m
+		}
+	}
+	return l
+}
+
 // blame brings each member's share of the time up to date that it alone, or
 // with few others, has held us back; who has for too long is overrun.
-func (w *window) blame(now time.Time, members []*member, sent protocol.Seq) {
+func (w *window) blame(now time.Time, members []*member) {
 	dt := now.Sub(w.last)
 	if w.last.IsZero() {
 		dt = 0
@@ -101,7 +118,7 @@ func (w *window) blame(now time.Time, members []*member, sent protocol.Seq) {
 		m.held -= m.held * part
 	}
 	for _, m := range w.slow {
-		if m.held += part; m.held > heldMost && m.overrun.begin(now, &m.report, sent) {
+		if m.held += part; m.held > heldMost && m.overrun.begin(now, m, w.front) {
 			m.held = 0
 		}
 	}

@@ -173,6 +173,31 @@ func TestWhoMissesLittleIsWaitedFor(t *testing.T) {
 	}
 }
 
+// leave lets all but the first n finish.
+func (c *crowd) leave(n int) {
+	c.members, c.pace, c.taken = c.members[:n], c.pace[:n], c.taken[:n]
+	for i := range c.taken {
+		c.taken[i] = float64(c.sent)
+	}
+}
+
+// TestOverrunIsNoBodyOfTheRoom: who was not waited for while more were there is
+// when they are done, but for the slowest.
+func TestOverrunIsNoBodyOfTheRoom(t *testing.T) {
+	c := newCrowd(t, minInterval, 1_000, 10_000, line, line, line, line)
+	c.between("six, two of them slow", c.run(5*time.Second, line), 40_000, line)
+	c.leave(2)
+	c.run(3*time.Second, line)
+	c.between("the two slow ones alone", c.run(10*time.Second, line), 9_500, 11_000)
+
+	c = newCrowd(t, minInterval, 1_000, 1_000, line, line, line, line)
+	c.run(5*time.Second, line)
+	c.leave(3)
+	c.pace[1] = line
+	c.run(3*time.Second, line)
+	c.between("three, one slow and one that was", c.run(10*time.Second, line), 70_000, line)
+}
+
 // TestOverrunEndsWhenItKeepsUp: a disk that was slow for a while.
 func TestOverrunEndsWhenItKeepsUp(t *testing.T) {
 	c := newCrowd(t, minInterval, 1_000, line, line, line)
