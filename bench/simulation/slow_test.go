@@ -69,6 +69,47 @@ func TestSlowDiskHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// TestTwoSlowDisks: of two slow disks the faster takes no longer than it does by itself,
+// also when only the two are left.
+func TestTwoSlowDisks(t *testing.T) {
+	t.Parallel()
+	p := newPicture(t, 37, 96<<20, true)
+	const slow, slowest = slowWire / 8 / 4, slowWire / 8 / 40
+	_, r := beside(t, p, 4, func(r *room) {
+		r.sender.MinReceivers++
+		for _, rate := range []int64{slow, slowest} {
+			r.add(simnet.Link{}, func(p *pc) { p.thin.rate, p.config.Memory = rate, 16<<20 })
+		}
+	})
+	for i, rate := range []float64{slow, slowest} {
+		took, alone := r.pcs[4+i].status.Seconds, float64(len(p.raw))/rate
+		t.Logf("took %.1f s, its disk %.1f s", took, alone)
+		if took > 1.1*alone {
+			t.Errorf("took %.1f s, its disk %.1f s", took, alone)
+		}
+	}
+	t.Logf("sent %.2f × packed", r.overhead())
+}
+
+// TestLateBesideSlow: who joins when only a very slow disk is left does not wait for
+// it, though that has refused the same blocks before.
+func TestLateBesideSlow(t *testing.T) {
+	t.Parallel()
+	p := newPicture(t, 38, 96<<20, true)
+	var late *pc
+	_, r := beside(t, p, 1, func(r *room) {
+		r.add(simnet.Link{}, func(p *pc) { p.thin.rate, p.config.Memory = slowWire/8/40, 16<<20 })
+		time.AfterFunc(7*time.Second, func() { late = r.add(simnet.Link{}, nil) })
+	})
+	if late == nil {
+		t.Fatal("all was over when it came")
+	}
+	t.Logf("the late one took %.1f s; sent %.2f × packed", late.status.Seconds, r.overhead())
+	if wire := float64(len(p.raw)) / (slowWire / 8); late.status.Seconds > 1.5*wire {
+		t.Errorf("the late one took %.1f s, the wire %.1f s", late.status.Seconds, wire)
+	}
+}
+
 // TestAlikeWaitForEachOther: machines that write at nearly the same speed, slower
 // than the wire, are not left behind: nothing is sent twice.
 func TestAlikeWaitForEachOther(t *testing.T) {
