@@ -132,6 +132,22 @@ func (s *session) port() uint16 {
 
 var _ lane.Store = (*store)(nil)
 
+// leaves reports whether a finished receiver has nothing left to do here: the sender
+// knows of it, or will not any more, and others don't need it. If they do, it
+// leaves the data group at least.
+func (s *session) leaves(now time.Time) bool {
+	told := s.acked || s.heard.State.Over() ||
+		now.Sub(s.farewellAt) > farewell && (s.silent(now) > orphanAfter || now.Sub(s.farewellAt) > farewell+3*s.interval())
+	if s.state != protocol.ReceiverDone || !told {
+		return false
+	}
+	if s.stays(now) == "" {
+		return true
+	}
+	s.part()
+	return false
+}
+
 // stays says why a finished receiver is still here for others, "" if it is not. It
 // stays though the sender is there: that may be killed the moment after, and what
 // others lack may be nowhere but here.
@@ -142,6 +158,9 @@ func (s *session) stays(now time.Time) string {
 	wait := s.room.Machines - s.room.Done - s.room.Failed
 	if !s.acked && wait > 0 {
 		wait-- // this one, which the sender does not know to be done
+	}
+	if _, ok := s.data.(parted); ok {
+		wait = min(wait, s.heard.Receivers-s.heard.Done) // rosters hardly come any more
 	}
 	orphan := s.silent(now) >= orphanAfter/3
 	linger := s.cfg.Linger
@@ -154,9 +173,16 @@ func (s *session) stays(now time.Time) string {
 	case wait == 0 || !within || !orphan && s.heard.State.Over():
 		return ""
 	case orphan:
-		return fmt.Sprintf("staying for %d machines that are not done and have no sender any more", wait)
+		return fmt.Sprintf("staying while %s not done and without a sender", machinesAre(wait))
 	}
-	return fmt.Sprintf("staying for %v, in case the sender fails, while %d machines are not done", linger, wait)
+	return fmt.Sprintf("staying for %v, in case the sender fails, while %s not done", linger, machinesAre(wait))
+}
+
+func machinesAre(n int) string {
+	if n == 1 {
+		return "1 machine is"
+	}
+	return fmt.Sprintf("%d machines are", n)
 }
 
 // part leaves the data group: who stays for others needs nothing of what is sent

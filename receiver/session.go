@@ -257,11 +257,8 @@ func (s *session) loop(ctx context.Context) error {
 		if err := s.step(ctx, now); err != nil {
 			return err
 		}
-		if s.state == protocol.ReceiverDone && (s.acked || s.heard.State.Over() || now.Sub(s.farewellAt) > farewell && (s.silent(now) > orphanAfter || now.Sub(s.farewellAt) > farewell+3*s.interval())) {
-			if s.stays(now) == "" {
-				return nil
-			}
-			s.part()
+		if s.leaves(now) {
+			return nil
 		}
 	}
 }

@@ -21,7 +21,8 @@ import (
 // tap is a Conn that keeps what is written to it and hears nothing.
 type tap struct {
 	mcast.Conn
-	sent [][]byte
+	sent   [][]byte
+	closed int
 }
 
 func (t *tap) WriteTo(d []byte, _ netip.AddrPort) error {
@@ -32,7 +33,11 @@ func (t *tap) WriteTo(d []byte, _ netip.AddrPort) error {
 func (*tap) Overflow() uint64                   { return 0 }
 func (*tap) BufferSize() int                    { return 4 << 20 }
 func (*tap) Read(*mcast.Batch, time.Time) error { return net.ErrClosed }
-func (*tap) Close() error                       { return nil }
+
+func (t *tap) Close() error {
+	t.closed++
+	return nil
+}
 
 // paper is a disk that takes everything.
 type paper struct{}

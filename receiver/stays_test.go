@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,5 +65,41 @@ func TestWhoStays(t *testing.T) {
 		if why := s.stays(end.Add(second(c.at))); (why != "") != c.stays {
 			t.Errorf("%s: says %q, want it to stay %v", c.name, why, c.stays)
 		}
+	}
+}
+
+// TestWhoStaysPartsWithTheData: who has all and stays for others leaves the data
+// group, once, knows from the announcements for how many it stays, and hears
+// the data of a sender that is started again.
+func TestWhoStaysPartsWithTheData(t *testing.T) {
+	now := time.Now()
+	s, n, again := silentSession(t, now, protocol.DefaultSymbolSize)
+	data := s.data.(*tap)
+	s.service, s.cfg.Linger = atService{}, 10*time.Second
+	s.state, s.ended, s.farewellAt, s.heard.State = protocol.ReceiverDone, now, now, protocol.SessionSending
+	s.heard.Receivers, s.heard.Done, s.room = 4, 1, Room{Machines: 4, Done: 1}
+	if s.leaves(now) || data.closed != 0 {
+		t.Fatal("gone before the sender knows")
+	}
+	s.acked = true
+	for range 2 {
+		if s.leaves(now) || data.closed != 1 {
+			t.Fatalf("left the group %d times, want once", data.closed)
+		}
+	}
+	s.heard.Done = 3
+	if why := s.stays(now); !strings.Contains(why, "1 machine is") {
+		t.Errorf("%q, want one that is not done", why)
+	}
+	if s.heard.Done = 4; !s.leaves(now) {
+		t.Error("stays for nobody")
+	}
+
+	now = now.Add(orphanAfter)
+	if err := s.heardAgain(again, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.data.(*tap); !ok || len(n.groups) != 1 || data.closed != 1 {
+		t.Errorf("hears %T after the sender was started again; listened %d times, closed the first %d times", s.data, len(n.groups), data.closed)
 	}
 }
