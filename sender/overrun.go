@@ -53,10 +53,10 @@ func lookAt(now time.Time, m *member, front protocol.Seq) look {
 	return look{now, front, m.reported, m.report}
 }
 
-// due reports whether it is time for another look at the member, and there is
-// something new to see.
+// due reports whether it is time for another look at the member, and it has told
+// enough since the last one.
 func (l *look) due(now time.Time, m *member) bool {
-	return now.Sub(l.at) >= reviewEach && m.reported.After(l.reported)
+	return now.Sub(l.at) >= reviewEach && m.reported.Sub(l.reported) >= reviewEach/2
 }
 
 // is reports whether the member is not waited for.
@@ -75,7 +75,7 @@ func (o *overrun) begin(now time.Time, m *member, front protocol.Seq) bool {
 		if !hangs {
 			return false
 		}
-		o.trusted, o.trust = time.Time{}, 0
+		o.doubt()
 	}
 	o.since, o.behind = now, now
 	o.last = lookAt(now, m, front)
@@ -92,11 +92,11 @@ func (o *overrun) review(now time.Time, m *member, keepsUp bool, front protocol.
 	}
 	seen := lookAt(now, m, front)
 	missed, known := missed(&o.last.report, &seen.report)
-	missed = max(missed, piled(&o.last, &seen))
+	piled, compared := piled(&o.last, &seen)
 	switch {
 	case now.Sub(o.behind) >= reviewEach:
 		o.end()
-	case known && missed < leastGain:
+	case known && compared && max(missed, piled) < leastGain:
 		o.end()
 		o.trust = min(max(trustFirst, 2*o.trust), trustMost)
 		o.trusted = now.Add(o.trust)
@@ -107,16 +107,20 @@ func (o *overrun) review(now time.Time, m *member, keepsUp bool, front protocol.
 // end lets the room wait for the member.
 func (o *overrun) end() { o.since = time.Time{} }
 
+// doubt forgets what a trial showed: it holds for the machines that were there.
+func (o *overrun) doubt() { o.trusted, o.trust = time.Time{}, 0 }
+
 // piled returns the share of what the others took between two looks that came to
 // wait in a receiver's socket, which may hold a second of it before any is
-// dropped. It compares paces, as its report is older than what is known of them.
-func piled(from, to *look) float64 {
+// dropped. It compares paces, as its report is older than what is known of them;
+// that can't be done before the receiver has taken something, or when they took nothing.
+func piled(from, to *look) (share float64, compared bool) {
 	theirs := float64(to.front) - float64(from.front)
-	if theirs <= 0 || from.front == 0 || from.report.AsOf == 0 {
-		return 0
+	if theirs <= 0 || from.report.AsOf == 0 {
+		return 0, false
 	}
 	own := float64(to.report.AsOf) - float64(from.report.AsOf)
-	return max(0, 1-own/to.reported.Sub(from.reported).Seconds()/(theirs/to.at.Sub(from.at).Seconds()))
+	return max(0, 1-own/to.reported.Sub(from.reported).Seconds()/(theirs/to.at.Sub(from.at).Seconds())), true
 }
 
 // missed returns the share of what was for it that a receiver did not take

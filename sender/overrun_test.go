@@ -1,9 +1,11 @@
 package sender
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/pxecast/pxecast/internal/image/imagetest"
 	"github.com/pxecast/pxecast/protocol"
 )
 
@@ -107,13 +109,64 @@ func TestOldReportsAreNoLag(t *testing.T) {
 	}
 }
 
-// TestNobodyElseIsNoPace: where none of the others was known when it began, there is
-// nothing to compare with.
+// TestNobodyElseIsNoPace: nothing is decided as long as there is nothing to compare
+// with: none of the others is known, or they took nothing.
 func TestNobodyElseIsNoPace(t *testing.T) {
 	tr := newTrial(t)
 	tr.front = 0
 	tr.begin()
-	if tr.pass(100_000, 20_000, 60); tr.review() {
-		t.Error("missed most of what nobody is known to have taken")
+	if tr.pass(100_000, 20_000, 60); !tr.review() {
+		t.Error("waited for, though nothing was known of the others before")
+	}
+	if tr.pass(0, 20_000, 60); !tr.review() {
+		t.Error("waited for, though the others took nothing")
+	}
+	if tr.pass(20_000, 20_000, 60); tr.review() {
+		t.Error("not waited for, though it is as fast as they are")
+	}
+
+	tr = newTrial(t)
+	tr.member = member{}
+	tr.begin()
+	if tr.pass(20_000, 21_200, 60); !tr.review() {
+		t.Error("waited for, though its first datagram says only when it came")
+	}
+}
+
+// TestMomentSaysNothing: two reports right after each other show no pace.
+func TestMomentSaysNothing(t *testing.T) {
+	tr := newTrial(t)
+	tr.begin()
+	tr.now = tr.now.Add(time.Millisecond)
+	tr.report(1000, 60)
+	tr.now, tr.front = tr.now.Add(reviewEach), tr.front+30_000
+	if !tr.review() {
+		t.Error("judged by what it did in a millisecond")
+	}
+}
+
+// TestNewcomerIsNotHeldUp: some that are alike wait for each other, as trials showed;
+// that says nothing of one that comes later, or comes back, and is far faster.
+func TestNewcomerIsNotHeldUp(t *testing.T) {
+	s := newScheduler(imagetest.Manifest(t, 1408*50), protocol.DefaultSymbolSize, 0)
+	now := time.Unix(1000, 0)
+	join := func(id protocol.ReceiverID) *member {
+		m, _ := s.admit(now, &protocol.Join{Receiver: id}, netip.MustParseAddrPort("10.0.0.1:9"))
+		return m
+	}
+	alike := join(1)
+	join(2)
+	for what, come := range map[string]func(){
+		"joined": func() { join(3) },
+		"came back": func() {
+			s.members[1].state = protocol.ReceiverGone
+			s.enlist()
+			s.report(now, &protocol.Report{Number: 1, Serial: 1, State: protocol.ReceiverReceiving})
+		},
+	} {
+		alike.overrun.trusted, alike.overrun.trust = now.Add(time.Minute), time.Minute
+		if come(); alike.overrun.trusted.After(now) || alike.overrun.trust != 0 {
+			t.Errorf("one %s, and has to wait until %v", what, alike.overrun.trusted)
+		}
 	}
 }

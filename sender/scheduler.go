@@ -115,9 +115,18 @@ func (s *scheduler) admit(now time.Time, j *protocol.Join, from netip.AddrPort) 
 }
 
 func (s *scheduler) newMember(now time.Time, n protocol.Number, j *protocol.Join, from netip.AddrPort) *member {
+	s.doubt()
 	return &member{
 		number: n, id: j.Receiver, run: j.Run, name: j.Name, address: from, peer: j.Peer,
 		joined: now, heard: now, state: protocol.ReceiverJoined, asOf: s.last, asOfAt: now,
+	}
+}
+
+// doubt forgets who was found to be as fast as the others: somebody else has come,
+// who may be faster than they all.
+func (s *scheduler) doubt() {
+	for _, m := range s.alive {
+		m.overrun.doubt()
 	}
 }
 
@@ -149,6 +158,7 @@ func (s *scheduler) report(now time.Time, r *protocol.Report) bool {
 	back := m.state == protocol.ReceiverGone
 	m.update(now, r, s.last)
 	if back {
+		s.doubt()
 		s.enlist()
 	}
 	if m.mark.at.Before(s.began) {

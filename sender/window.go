@@ -13,7 +13,7 @@ import (
 type window struct {
 	last    time.Time
 	slow    []*member    // that alone held us back at the last decision
-	front   protocol.Seq // the most that one that is waited for had taken by then
+	front   protocol.Seq // the most that one that is waited for has taken
 	present []*member    // scratch
 }
 
@@ -41,7 +41,7 @@ func (l limit) and(m limit) limit { return limit{min(l.all, m.all), min(l.begin,
 // may go: a FLUSH finds out when they are back.
 func (w *window) limit(now time.Time, members []*member, interval time.Duration, packet int, next protocol.Seq) limit {
 	w.blame(now, members)
-	w.present, w.front = w.present[:0], 0
+	w.present = w.present[:0]
 	overrun, absent := 0, 0
 	crowd := len(members) > crowded
 	for _, m := range members {
@@ -56,14 +56,13 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 		if m.overrun.is() {
 			overrun++
 		} else {
-			w.front = max(w.front, m.asOf)
+			w.front = max(w.front, m.report.AsOf)
 		}
 	}
 	if absent > 0 && len(w.present) == 0 {
 		return limit{}
 	}
-	few := few(len(w.present))
-	for ; overrun > few; overrun-- {
+	for ; overrun > len(w.present)/2; overrun-- {
 		w.latest().overrun.end() // the others are done: these are the body of the room
 	}
 	l := limit{unlimited, unlimited}
@@ -79,7 +78,7 @@ func (w *window) limit(now time.Time, members []*member, interval time.Duration,
 		}
 	}
 	// What holds back more than those few is the room's own pace.
-	if len(w.slow)+overrun > few {
+	if len(w.slow)+overrun > few(len(w.present)) {
 		w.slow = w.slow[:0]
 	}
 	return l

@@ -186,6 +186,8 @@ func (c *crowd) leave(n int) {
 func TestOverrunIsNoBodyOfTheRoom(t *testing.T) {
 	c := newCrowd(t, minInterval, 1_000, 10_000, line, line, line, line)
 	c.between("six, two of them slow", c.run(5*time.Second, line), 40_000, line)
+	c.leave(4)
+	c.between("two fast ones are done", c.run(5*time.Second, line), 70_000, line)
 	c.leave(2)
 	c.run(3*time.Second, line)
 	c.between("the two slow ones alone", c.run(10*time.Second, line), 9_500, 11_000)
